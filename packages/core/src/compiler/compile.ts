@@ -1,0 +1,71 @@
+import { OptionError, UnsupportedError } from "../errors.ts";
+import { findNode, type Graph, isNode } from "../graph/graph.ts";
+import { initializeWeights } from "../graph/initialize.ts";
+import type { Network } from "../networks/network.ts";
+import { type PassReport, runPasses } from "../passes/pipeline.ts";
+import { toProgram } from "../passes/program.ts";
+import type { Compiled } from "../runtime/manifest.ts";
+import type { Weights } from "../tensor.ts";
+import { emit } from "./emit.ts";
+import { lower } from "./lower.ts";
+import { supportsRelaxedSimd } from "./probe.ts";
+import type { Target } from "./target.ts";
+
+/** Options of `compile`. */
+export interface CompileOptions {
+  /** Numbers of the parameters. Without them they are drawn from `seed`. */
+  readonly weights?: Weights | undefined;
+  /** Default 0. */
+  readonly seed?: number | undefined;
+  /** `relaxed` uses fused multiply-add; default: what this engine supports. `plain` runs wherever WebAssembly SIMD does. */
+  readonly simd?: "relaxed" | "plain" | undefined;
+  /** Names of nodes whose values become outputs beside the network's own. */
+  readonly keep?: readonly string[] | undefined;
+  /** Record the time of every step, for `model.profile()`. Default false. */
+  readonly profile?: boolean | undefined;
+  /** Keep the names of functions for profilers and debuggers. Default false: they cost bytes. */
+  readonly names?: boolean | undefined;
+  /** Hears of each pass. */
+  readonly onPass?: ((report: PassReport) => void) | undefined;
+}
+
+/** The largest memory of 32-bit addresses, in pages. */
+const MOST_PAGES = 65536;
+
+/**
+ * Compiles a network, or any graph, to one WebAssembly module made for exactly that graph.
+ *
+ * @throws {WeightsError} if the weights do not fit
+ * @throws {OptionError} if `keep` names no node
+ * @throws {UnsupportedError} for graphs that the compiler does not take
+ */
+export function compile(network: Network | Graph, options: CompileOptions = {}): Compiled {
+  const graph = withKept("graph" in network ? network.graph : network, options.keep ?? []);
+  const weights = options.weights ?? initializeWeights(graph, options.seed ?? 0);
+  const target: Target = {
+    simd: options.simd ?? (supportsRelaxedSimd() ? "relaxed" : "plain"),
+    wide: false,
+    threads: 1,
+    profile: options.profile ?? false,
+  };
+  const program = runPasses(toProgram(graph, weights), undefined, options.onPass);
+  const { bytes, manifest } = emit(network.name, lower(program, target), target, options.names ?? false);
+  if (manifest.pages > MOST_PAGES) {
+    throw new UnsupportedError(`"${network.name}" needs ${manifest.pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`);
+  }
+  return { bytes, manifest };
+}
+
+/** The graph with more of its values as outputs. */
+function withKept(graph: Graph, keep: readonly string[]): Graph {
+  if (keep.length === 0) return graph;
+  const taken = new Set(graph.outputs.map((output) => output.name));
+  const added = keep.map((name) => {
+    const node = findNode(graph, name);
+    if (node === undefined || isNode(node, "parameter")) throw new OptionError(`Graph "${graph.name}" has no value named "${name}" to keep.`);
+    if (taken.has(name)) throw new OptionError(`"${name}" is an output already; it needs no keeping.`);
+    taken.add(name);
+    return { name, value: node.id };
+  });
+  return { ...graph, outputs: [...graph.outputs, ...added] };
+}

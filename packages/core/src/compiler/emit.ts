@@ -1,0 +1,179 @@
+import type { Manifest } from "../runtime/manifest.ts";
+import { elementCount } from "../tensor.ts";
+import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.ts";
+import { f64, i32, memory } from "../wasm/instructions.ts";
+import { createModule, type ModuleBuilder } from "../wasm/module_builder.ts";
+import type { I32, Local } from "../wasm/value_types.ts";
+import { planArena, type Arena } from "./arena.ts";
+import { type Buffer, imageBytes } from "./layout.ts";
+import type { Lowered, Port } from "./lower.ts";
+import type { Address, Call, Constant, Kernel } from "./plan.ts";
+import type { Target } from "./target.ts";
+
+const PAGE_BYTES = 65536;
+const CACHE_LINE = 64;
+/** Address 0 stays unused, so that a forgotten address is seen. */
+const FIRST_BYTE = 64;
+/** Kernels may read a vector beyond the last buffer's last float. */
+const SLACK_BYTES = 64;
+
+/** Where everything lies in the module's memory. */
+interface MemoryPlan {
+  readonly arena: Arena;
+  readonly arenaStart: number;
+  readonly constants: ReadonlyMap<Constant, number>;
+  readonly constantBytes: number;
+  readonly profile: number | undefined;
+  readonly end: number;
+}
+
+/** What `emit` made. */
+export interface Emitted {
+  readonly module: ModuleBuilder;
+  readonly manifest: Manifest;
+}
+
+/** Writes a lowered graph as a module: one function a kernel, one `run` that calls them in order, and the packed weights as data. */
+export function emit(name: string, lowered: Lowered, target: Target, names: boolean): Emitted & { bytes: Uint8Array<ArrayBuffer> } {
+  const plan = planMemory(lowered, target);
+  const pages = Math.ceil(plan.end / PAGE_BYTES);
+  const module = createModule({ name: "depthwise" });
+  module.importMemory("env", "memory", target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages });
+  const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
+  emitInitialize(module, plan);
+  const kernels = emitKernels(module, lowered);
+  emitRun(module, lowered, plan, kernels, now);
+  const manifest = describeModule(name, lowered, target, plan, pages);
+  return { module, manifest, bytes: module.bytes({ names }) };
+}
+
+function planMemory(lowered: Lowered, target: Target): MemoryPlan {
+  const constants = new Map<Constant, number>();
+  let next = FIRST_BYTE;
+  for (const address of lowered.steps.flatMap((step) => step.calls.flatMap((call) => call.args))) {
+    if (address.kind !== "constant" || constants.has(address.constant)) continue;
+    constants.set(address.constant, next);
+    next = roundUp(next + address.constant.bytes, CACHE_LINE);
+  }
+  const constantBytes = next - FIRST_BYTE;
+  const arena = planArena(lowered);
+  const arenaStart = next;
+  next = roundUp(next + arena.bytes + SLACK_BYTES, CACHE_LINE);
+  const profile = target.profile ? next : undefined;
+  if (profile !== undefined) next += (lowered.steps.length + 1) * 8;
+  return { arena, arenaStart, constants, constantBytes, profile, end: next };
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
+
+function addressOfBuffer(plan: MemoryPlan, buffer: Buffer): number {
+  return plan.arenaStart + (plan.arena.offsets.get(buffer) as number);
+}
+
+/** `initialize()` copies the weights to their place: once, by whoever made the memory. */
+function emitInitialize(module: ModuleBuilder, plan: MemoryPlan): void {
+  const bytes = new Uint8Array(plan.constantBytes);
+  for (const [constant, offset] of plan.constants) {
+    const at = offset - FIRST_BYTE;
+    const words = Math.ceil(constant.bytes / 4);
+    constant.write(
+      { f32: new Float32Array(bytes.buffer, at, words), i32: new Int32Array(bytes.buffer, at, words) },
+      (buffer) => addressOfBuffer(plan, buffer),
+    );
+  }
+  const data = module.passiveData(bytes);
+  module.function("initialize", { params: {}, results: [], export: "initialize" }, (f) => {
+    f.do(memory.init(data, FIRST_BYTE, 0, plan.constantBytes));
+  });
+}
+
+function emitKernels(module: ModuleBuilder, lowered: Lowered): ReadonlyMap<string, FunctionHandle> {
+  const handles = new Map<string, FunctionHandle>();
+  for (const { kernel } of lowered.steps.flatMap((step) => step.calls)) {
+    if (handles.has(kernel.name)) continue;
+    handles.set(kernel.name, emitKernel(module, kernel));
+  }
+  return handles;
+}
+
+function emitKernel(module: ModuleBuilder, kernel: Kernel): FunctionHandle {
+  const params = Object.fromEntries([...kernel.params, "start", "end"].map((param) => [param, "i32" as const]));
+  return module.function(kernel.name, { params, results: [] }, (f, locals) => kernel.emit(f, locals));
+}
+
+/** `run()`: for each picture of the batch, every step in order. */
+function emitRun(
+  module: ModuleBuilder,
+  lowered: Lowered,
+  plan: MemoryPlan,
+  kernels: ReadonlyMap<string, FunctionHandle>,
+  now: FunctionHandle<readonly ["f64"]> | undefined,
+): void {
+  module.function("run", { params: {}, results: [], export: "run" }, (f) => {
+    const emitSteps = (image: Local<"i32"> | undefined) => {
+      stamp(f, plan, now, 0);
+      lowered.steps.forEach((step, index) => {
+        f.comment(step.name);
+        for (const call of step.calls) emitCall(f, call, kernels.get(call.kernel.name) as FunctionHandle, plan, image);
+        stamp(f, plan, now, index + 1);
+      });
+    };
+    if (lowered.images === 1) emitSteps(undefined);
+    else f.repeat({ name: "image", from: 0, to: lowered.images, step: 1 }, emitSteps);
+  });
+}
+
+function stamp(f: FunctionBuilder, plan: MemoryPlan, now: FunctionHandle<readonly ["f64"]> | undefined, index: number): void {
+  if (now && plan.profile !== undefined) f.do(f64.store(i32.const(plan.profile + index * 8), f.call(now, [])));
+}
+
+function emitCall(f: FunctionBuilder, call: Call, handle: FunctionHandle, plan: MemoryPlan, image: Local<"i32"> | undefined): void {
+  const args = call.args.map((address) => addressExpr(address, plan, image));
+  f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
+}
+
+function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | undefined): I32 {
+  switch (address.kind) {
+    case "buffer":
+      return i32.const(addressOfBuffer(plan, address.buffer) + address.offset);
+    case "constant":
+      return i32.const(plan.constants.get(address.constant) as number);
+    case "batch": {
+      const first = i32.const(addressOfBuffer(plan, address.buffer));
+      return image ? i32.add(first, i32.mul(image, imageBytes(address.buffer))) : first;
+    }
+    default:
+      return address satisfies never;
+  }
+}
+
+function describeModule(name: string, lowered: Lowered, target: Target, plan: MemoryPlan, pages: number): Manifest {
+  const port = ({ name: portName, shape, buffer }: Port) => ({
+    name: portName,
+    shape,
+    offset: addressOfBuffer(plan, buffer),
+    elements: elementCount(shape),
+  });
+  return {
+    name,
+    inputs: lowered.inputs.map(port),
+    outputs: lowered.outputs.map(port),
+    simd: target.simd,
+    wide: target.wide,
+    threads: target.threads,
+    pages,
+    weightBytes: plan.constantBytes,
+    arenaBytes: plan.arena.bytes,
+    arenaLowerBound: plan.arena.lowerBound,
+    ...(plan.profile === undefined ? {} : { profileOffset: plan.profile }),
+    macs: lowered.steps.reduce((sum, step) => sum + step.macs, 0),
+    steps: lowered.steps.map((step) => ({
+      name: step.name,
+      op: step.op,
+      macs: step.macs,
+      kernels: [...new Set(step.calls.map((call) => call.kernel.name))],
+    })),
+  };
+}

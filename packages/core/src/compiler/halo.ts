@@ -1,0 +1,152 @@
+import { type Graph, isNode, type Node, type ValueId } from "../graph/graph.ts";
+import { type Activation, dilatedSize, type Padding, type Pair } from "../graph/operations.ts";
+
+/** The border a value must have, and what it holds. */
+export interface Halo {
+  readonly padding: Padding;
+  readonly fill: number;
+}
+
+export const noPadding: Padding = { top: 0, bottom: 0, left: 0, right: 0 };
+
+/** What consumers read around a value: zeros for convolutions and averages, minus infinity for maximum pools. */
+interface Needs {
+  zero: Padding;
+  lowest: Padding;
+}
+
+/** The borders of a graph's values. */
+export interface Halos {
+  of(value: ValueId): Halo;
+  /** Maximum pools whose input must be copied first, because a convolution needs zeros where they need minus infinity. */
+  readonly copiedPools: ReadonlySet<ValueId>;
+}
+
+/**
+ * Decides each value's border, so that every window can read its padding from memory. Slices, concatenations and permutations hand
+ * their needs on to the values they are views of.
+ */
+export function planHalos(graph: Graph): Halos {
+  const nonNegative = findNonNegative(graph);
+  const copiedPools = new Set<ValueId>();
+  let needs = collectNeeds(graph, copiedPools, nonNegative);
+  for (const node of graph.nodes) {
+    if (!isNode(node, "max_pool") || isEmpty(windowPadding(graph, node))) continue;
+    const hasConflict = rootsOf(graph, node.inputs[0] as ValueId).some((root) => {
+      const need = needs[root] as Needs;
+      return !nonNegative[root] && !isEmpty(need.zero) && !isEmpty(need.lowest);
+    });
+    if (hasConflict) copiedPools.add(node.id);
+  }
+  if (copiedPools.size > 0) needs = collectNeeds(graph, copiedPools, nonNegative);
+  return {
+    copiedPools,
+    of(value) {
+      const { zero, lowest } = needs[value] as Needs;
+      return isEmpty(lowest) ? { padding: zero, fill: 0 } : { padding: lowest, fill: Number.NEGATIVE_INFINITY };
+    },
+  };
+}
+
+function collectNeeds(graph: Graph, copied: ReadonlySet<ValueId>, nonNegative: readonly boolean[]): readonly Needs[] {
+  const needs: Needs[] = graph.nodes.map(() => ({ zero: noPadding, lowest: noPadding }));
+  for (const node of [...graph.nodes].reverse()) {
+    const input = node.inputs[0];
+    if (input === undefined) continue;
+    if (isView(node)) {
+      for (const source of node.inputs) {
+        const need = needs[source] as Needs;
+        need.zero = larger(need.zero, needs[node.id]?.zero as Padding);
+        need.lowest = larger(need.lowest, needs[node.id]?.lowest as Padding);
+      }
+    } else if (isNode(node, "convolution") || isNode(node, "average_pool") || isNode(node, "max_pool")) {
+      if (copied.has(node.id)) continue;
+      const need = needs[input] as Needs;
+      const padding = windowPadding(graph, node);
+      // Where no value is below zero, a zero never wins against one: the convolution's border serves the maximum too.
+      if (isNode(node, "max_pool") && !nonNegative[input]) need.lowest = larger(need.lowest, padding);
+      else need.zero = larger(need.zero, padding);
+    }
+  }
+  return needs;
+}
+
+/** Whether the node only renames channels. */
+export function isView(node: Node): boolean {
+  return isNode(node, "permute") || isNode(node, "slice") || isNode(node, "concatenate");
+}
+
+/** The values that a value is a view of. */
+function rootsOf(graph: Graph, value: ValueId): readonly ValueId[] {
+  const node = graph.nodes[value] as Node;
+  return isView(node) ? node.inputs.flatMap((input) => rootsOf(graph, input)) : [value];
+}
+
+/** Rows and columns beyond the picture that a window reads: its padding, less what stride leaves over, plus a ceil-mode overhang. */
+function windowPadding(graph: Graph, node: Node): Padding {
+  const { operation } = node;
+  if (operation.op !== "convolution" && operation.op !== "max_pool" && operation.op !== "average_pool") return noPadding;
+  const input = graph.nodes[node.inputs[0] as ValueId] as Node;
+  const kernel = operation.op === "convolution" ? (graph.nodes[node.inputs[1] as ValueId] as Node).shape : operation.kernel;
+  const dilation: Pair = operation.op === "convolution" ? operation.dilation : [1, 1];
+  const after = (axis: 0 | 1, before: number) => {
+    const span = dilatedSize(kernel[axis] as number, dilation[axis]);
+    const last = ((node.shape[1 + axis] as number) - 1) * operation.stride[axis] - before + span;
+    return Math.max(0, last - (input.shape[1 + axis] as number));
+  };
+  const { top, left } = operation.padding;
+  return { top, left, bottom: after(0, top), right: after(1, left) };
+}
+
+function isEmpty({ top, bottom, left, right }: Padding): boolean {
+  return top + bottom + left + right === 0;
+}
+
+/** The border that serves two needs. */
+export function larger(a: Padding, b: Padding): Padding {
+  return {
+    top: Math.max(a.top, b.top),
+    bottom: Math.max(a.bottom, b.bottom),
+    left: Math.max(a.left, b.left),
+    right: Math.max(a.right, b.right),
+  };
+}
+
+/** For each value, whether it is certain that none of its elements is negative. */
+function findNonNegative(graph: Graph): readonly boolean[] {
+  const known: boolean[] = [];
+  const isRectifier = (activation: Activation) =>
+    activation === "relu" || activation === "relu6" || activation === "sigmoid" || activation === "hard_sigmoid";
+  for (const { operation, inputs } of graph.nodes) {
+    const allInputs = () => inputs.every((input) => known[input]);
+    switch (operation.op) {
+      case "convolution":
+        known.push(isRectifier(operation.residual ? operation.residualActivation : operation.activation));
+        break;
+      case "activation":
+      case "linear":
+        known.push(isRectifier(operation.activation));
+        break;
+      case "add":
+        known.push(isRectifier(operation.activation) || (operation.activation === "none" && allInputs()));
+        break;
+      case "softmax":
+        known.push(true);
+        break;
+      case "permute":
+      case "slice":
+      case "concatenate":
+      case "max_pool":
+      case "average_pool":
+      case "global_average_pool":
+      case "multiply":
+      case "flatten":
+      case "dropout":
+        known.push(allInputs());
+        break;
+      default:
+        known.push(false);
+    }
+  }
+  return known;
+}

@@ -1,0 +1,462 @@
+import type { Activation } from "../../graph/operations.ts";
+import type { FunctionBuilder } from "../../wasm/function_builder.ts";
+import { f32x4, i32, select, v128 } from "../../wasm/instructions.ts";
+import type { I32, Local } from "../../wasm/value_types.ts";
+import { FLOAT, LANES } from "../layout.ts";
+import type { Kernel } from "../plan.ts";
+import type { Target } from "../target.ts";
+import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
+
+/** Where output pixel m finds its data: base + m·pixelBytes + floor(m / width)·wrapBytes. */
+export interface PixelMap {
+  readonly pixelBytes: number;
+  /** Extra bytes at each new row of the output; 0 where all pixels lie in one line. */
+  readonly wrapBytes: number;
+}
+
+/** Floats that are read one after another: `repeat` stretches of `count`, `stepBytes` apart, from `offsetBytes` on. */
+export interface DepthRun {
+  /** Which of the kernel's inputs. */
+  readonly input: number;
+  readonly offsetBytes: number;
+  readonly count: number;
+  readonly repeat: number;
+  readonly stepBytes: number;
+}
+
+/** Floats at any distances from the pixel, written out one by one: for a few. */
+export interface DepthList {
+  readonly input: number;
+  readonly offsetsBytes: readonly number[];
+}
+
+/** Tiles of `rows` pixels by `vectors` times four channels, `count` of them side by side. */
+export interface Segment {
+  readonly rows: number;
+  readonly vectors: number;
+  readonly count: number;
+}
+
+/**
+ * A convolution as a matrix product: M pixels, K inputs a pixel (taps and channels), N output channels.
+ *
+ * The loop nest: groups · segments · (pixels ⊃ channels, or channels ⊃ pixels) · K. The tile's sums stay in registers; an input float is
+ * copied to all lanes and multiplied with `vectors` weight vectors, which lie packed in the order of their use.
+ */
+export interface GemmSpec {
+  /** M, and the output's width that `wrapBytes` counts in. */
+  readonly pixels: number;
+  readonly width: number;
+  readonly inputs: readonly PixelMap[];
+  readonly output: PixelMap;
+  readonly residual: PixelMap | undefined;
+  readonly groups: number;
+  readonly groupInputBytes: number;
+  readonly groupOutputBytes: number;
+  /** Runs that hold for every group, or a table with the offset of every input float. */
+  readonly depth: readonly (DepthRun | DepthList)[] | "table";
+  /** K. */
+  readonly depthCount: number;
+  readonly segments: readonly Segment[];
+  /** Which loop is outside: pixels (the tile's inputs stay in cache) or channels (its weights do). */
+  readonly outer: "pixels" | "channels";
+  readonly activation: Activation;
+  readonly residualActivation: Activation;
+}
+
+/** Floats of packed weights for one group: for each tile its bias, then for each input the tile's channels. */
+export function packedGroupFloats(segments: readonly Segment[], depthCount: number): number {
+  return segments.reduce((sum, { vectors, count }) => sum + count * vectors * LANES * (1 + depthCount), 0);
+}
+
+/**
+ * Packs one group's weights in the order of their use.
+ *
+ * @param weight of input k for output channel n of the group; called for existing channels alone
+ * @param bias of output channel n
+ */
+export function packGroup(
+  out: Float32Array,
+  segments: readonly Segment[],
+  depthCount: number,
+  channels: number,
+  weight: (k: number, n: number) => number,
+  bias: (n: number) => number,
+): void {
+  let at = 0;
+  let first = 0;
+  for (const { vectors, count } of segments) {
+    const size = vectors * LANES;
+    for (let tile = 0; tile < count; tile++, first += size) {
+      const used = Math.min(size, channels - first);
+      for (let j = 0; j < used; j++) out[at + j] = bias(first + j);
+      at += size;
+      for (let k = 0; k < depthCount; k++, at += size) for (let j = 0; j < used; j++) out[at + j] = weight(k, first + j);
+    }
+  }
+}
+
+/**
+ * How many sums a tile may hold. V8 leaves 15 of 16 vector registers; a tile needs its sums, the weight vectors and one input.
+ * 12 = 6x8 or 4x12; separate multiply and add needs one register more, so 10 = 5x8 there.
+ */
+function tileSums(target: Target): number {
+  return target.simd === "relaxed" ? 12 : 10;
+}
+
+/** Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels. */
+export function chooseSegments(target: Target, pixels: number, vectors: number): readonly Segment[] {
+  const sums = tileSums(target);
+  const rowsFor = (width: number) => chooseRows(pixels, Math.floor(sums / width));
+  if (pixels < 4) {
+    const width = Math.min(Math.floor(8 / pixels), vectors);
+    const rest = vectors % width;
+    const main = { rows: pixels, vectors: width, count: Math.floor(vectors / width) };
+    return rest === 0 ? [main] : [main, { rows: pixels, vectors: rest, count: 1 }];
+  }
+  if (vectors === 1) return [{ rows: rowsFor(1), vectors: 1, count: 1 }];
+  if (vectors % 2 === 0) return [{ rows: rowsFor(2), vectors: 2, count: vectors / 2 }];
+  const last = { rows: rowsFor(3), vectors: 3, count: 1 };
+  return vectors === 3 ? [last] : [{ rows: rowsFor(2), vectors: 2, count: (vectors - 3) / 2 }, last];
+}
+
+/** The tile height up to `most` that wastes least: the last tile overlaps the one before it, and taller tiles load less. */
+function chooseRows(pixels: number, most: number): number {
+  let best = Math.min(most, pixels);
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (let rows = Math.min(most, pixels); rows >= Math.max(1, Math.min(most, pixels) - 2); rows--) {
+    const loads = 1 + 0.12 / rows;
+    const cost = ((Math.ceil(pixels / rows) * rows) / pixels) * loads;
+    if (cost < bestCost - 1e-9) [best, bestCost] = [rows, cost];
+  }
+  return best;
+}
+
+/** The kernel of a spec. Parameters: `input0`…, `weights`, `table` where there is one, `output`, `residual` where there is one. */
+export function gemmKernel(name: string, spec: GemmSpec, target: Target): Kernel {
+  const params = [
+    ...spec.inputs.map((_, i) => `input${i}`),
+    "weights",
+    ...(spec.depth === "table" ? ["table"] : []),
+    "output",
+    ...(spec.residual ? ["residual"] : []),
+  ];
+  return { name, params, emit: (f, p) => new GemmEmitter(f, p, spec, target).emit() };
+}
+
+type Params = Readonly<Record<string, Local<"i32">>>;
+
+/** A pointer for each pixel of a tile; one pointer where the pixels lie in a line. */
+interface TilePointers {
+  readonly map: PixelMap;
+  readonly locals: readonly Local<"i32">[];
+}
+
+/** Addresses of a tile's pixel: the pointer and a constant offset. */
+function pixelAddress(pointers: TilePointers, row: number): { pointer: Local<"i32">; offset: number } {
+  return pointers.locals.length === 1
+    ? { pointer: pointers.locals[0] as Local<"i32">, offset: row * pointers.map.pixelBytes }
+    : { pointer: pointers.locals[row] as Local<"i32">, offset: 0 };
+}
+
+/** Writes one kernel. A class because the loops share two dozen locals. */
+class GemmEmitter {
+  readonly #f: FunctionBuilder;
+  readonly #p: Params;
+  readonly #spec: GemmSpec;
+  readonly #target: Target;
+  readonly #constants: ActivationConstants;
+  /** Bases of the group at work. */
+  readonly #inputs: readonly Local<"i32">[];
+  readonly #output: Local<"i32">;
+  readonly #residual: Local<"i32"> | undefined;
+  readonly #groupWeights: Local<"i32">;
+  readonly #groupTable: Local<"i32"> | undefined;
+
+  constructor(f: FunctionBuilder, p: Params, spec: GemmSpec, target: Target) {
+    this.#f = f;
+    this.#p = p;
+    this.#spec = spec;
+    this.#target = target;
+    this.#constants = activationConstants(f, [spec.activation, spec.residualActivation]);
+    this.#inputs = spec.inputs.map((_, i) => p[`input${i}`] as Local<"i32">);
+    this.#output = p["output"] as Local<"i32">;
+    this.#residual = p["residual"];
+    this.#groupWeights = p["weights"] as Local<"i32">;
+    this.#groupTable = p["table"];
+  }
+
+  emit(): void {
+    const { groups, segments } = this.#spec;
+    const f = this.#f;
+    if (groups === 1) {
+      for (const i of segments.keys()) this.#segment(i);
+      return;
+    }
+    f.repeat({ name: "group", from: 0, to: groups, step: 1 }, () => {
+      for (const i of segments.keys()) this.#segment(i);
+      this.#nextGroup();
+    });
+  }
+
+  #nextGroup(): void {
+    const f = this.#f;
+    const { segments, depthCount, depth, groupInputBytes, groupOutputBytes } = this.#spec;
+    const advance = (local: Local<"i32"> | undefined, bytes: number) => {
+      if (local && bytes !== 0) f.set(local, i32.add(local, bytes));
+    };
+    if (depth !== "table") for (const input of this.#inputs) advance(input, groupInputBytes);
+    advance(this.#output, groupOutputBytes);
+    advance(this.#residual, groupOutputBytes);
+    advance(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
+    advance(this.#groupTable, depthCount * FLOAT);
+  }
+
+  /** All tiles of one shape. */
+  #segment(index: number): void {
+    const f = this.#f;
+    const { segments, depthCount, outer } = this.#spec;
+    const segment = segments[index] as Segment;
+    const skippedFloats = packedGroupFloats(segments.slice(0, index), depthCount);
+    const skippedColumns = segments.slice(0, index).reduce((sum, { vectors, count }) => sum + vectors * count, 0);
+    const first = i32.add(this.#groupWeights, skippedFloats * FLOAT);
+    const weights = f.local(`w${index}`, "i32");
+    const column = f.local(`column${index}`, "i32");
+    const columnBytes = segment.vectors * LANES * FLOAT;
+    f.comment(`tiles of ${segment.rows} pixels x ${segment.vectors * LANES} channels`);
+    if (outer === "pixels") {
+      this.#pixelTiles(segment, index, (tile) => {
+        f.set(weights, first);
+        f.set(column, skippedColumns * LANES * FLOAT);
+        this.#times(segment.count, `tile${index}`, () => {
+          this.#tile(segment, tile, weights, column);
+          f.set(column, i32.add(column, columnBytes));
+        });
+      });
+    } else {
+      const tileWeights = f.let(`panel${index}`, first);
+      f.set(column, skippedColumns * LANES * FLOAT);
+      this.#times(segment.count, `tile${index}`, () => {
+        this.#pixelTiles(segment, index, (tile) => {
+          f.set(weights, tileWeights);
+          this.#tile(segment, tile, weights, column);
+        });
+        f.set(tileWeights, i32.add(tileWeights, columnBytes * (1 + depthCount)));
+        f.set(column, i32.add(column, columnBytes));
+      });
+    }
+  }
+
+  #times(count: number, name: string, body: () => void): void {
+    if (count === 1) body();
+    else this.#f.repeat({ name, from: 0, to: count, step: 1 }, body);
+  }
+
+  /** The loop over pixels. The last tile is moved back to end with the last pixel: what it computes twice is the same. */
+  #pixelTiles(segment: Segment, index: number, body: (tile: TileState) => void): void {
+    const f = this.#f;
+    const { start, end } = this.#p as { start: Local<"i32">; end: Local<"i32"> };
+    const { rows } = segment;
+    const tile = this.#tileState(segment, index);
+    f.for({ name: `m${index}`, from: start, to: end, step: rows }, (m) => {
+      if (rows > 1) {
+        const last = i32.sub(end, rows);
+        f.set(tile.first, select(i32.gt_s(m, last), last, m));
+        // A thread's share may be shorter than a tile; its neighbours' pixels are then computed again, to the same bits.
+        f.set(tile.first, select(i32.lt_s(tile.first, 0), i32.const(0), tile.first));
+      } else f.set(tile.first, m);
+      tile.inputs.forEach((pointers, i) => this.#setPointers(pointers, this.#inputs[i] as I32, tile.first));
+      this.#setPointers(tile.output, this.#output, tile.first);
+      if (tile.residual) this.#setPointers(tile.residual, this.#residual as I32, tile.first);
+      body(tile);
+    });
+  }
+
+  #tileState(segment: Segment, index: number): TileState {
+    const f = this.#f;
+    const pointersFor = (map: PixelMap, name: string): TilePointers => {
+      const count = map.wrapBytes === 0 ? 1 : segment.rows;
+      return { map, locals: Array.from({ length: count }, (_, i) => f.local(`${name}${index}_${i}`, "i32")) };
+    };
+    const { inputs, output, residual } = this.#spec;
+    return {
+      first: f.local(`first${index}`, "i32"),
+      inputs: inputs.map((map, i) => pointersFor(map, `x${i}_`)),
+      output: pointersFor(output, "y"),
+      residual: residual && pointersFor(residual, "r"),
+      cursors: Array.from({ length: inputs.some((map) => map.wrapBytes !== 0) ? segment.rows : 1 }, (_, i) =>
+        f.local(`cursor${index}_${i}`, "i32"),
+      ),
+      sums: Array.from({ length: segment.rows }, (_, row) =>
+        Array.from({ length: segment.vectors }, (_, v) => f.local(`acc${index}_${row}_${v}`, "v128")),
+      ),
+      weights: Array.from({ length: segment.vectors }, (_, v) => f.local(`b${index}_${v}`, "v128")),
+      value: f.local(`a${index}`, "v128"),
+      end: f.local(`end${index}`, "i32"),
+    };
+  }
+
+  #setPointers({ map, locals }: TilePointers, base: I32, first: Local<"i32">): void {
+    locals.forEach((local, i) => {
+      const m = i === 0 ? first : i32.add(first, i);
+      let address = i32.add(base, i32.mul(m, map.pixelBytes));
+      if (map.wrapBytes !== 0) address = i32.add(address, i32.mul(i32.div_u(m, this.#spec.width), map.wrapBytes));
+      this.#f.set(local, address);
+    });
+  }
+
+  /** One tile: sums start at the bias, run over K, and are stored through the activation. */
+  #tile(segment: Segment, tile: TileState, weights: Local<"i32">, column: Local<"i32">): void {
+    const f = this.#f;
+    const { depth } = this.#spec;
+    for (let v = 0; v < segment.vectors; v++) {
+      const bias = tile.sums[0]?.[v] as Local<"v128">;
+      f.set(bias, v128.load(weights, { offset: v * LANES * FLOAT }));
+      for (let row = 1; row < segment.rows; row++) f.set(tile.sums[row]?.[v] as Local<"v128">, bias);
+    }
+    f.set(weights, i32.add(weights, segment.vectors * LANES * FLOAT));
+    if (depth === "table") this.#depthTable(segment, tile, weights);
+    else {
+      for (const run of depth) {
+        if ("offsetsBytes" in run) this.#depthList(segment, tile, weights, run);
+        else this.#depthRun(segment, tile, weights, run);
+      }
+    }
+    this.#store(segment, tile, column);
+  }
+
+  #depthRun(segment: Segment, tile: TileState, weights: Local<"i32">, run: DepthRun): void {
+    const f = this.#f;
+    const pointers = tile.inputs[run.input] as TilePointers;
+    const cursor: TilePointers = { map: pointers.map, locals: tile.cursors.slice(0, pointers.locals.length) };
+    cursor.locals.forEach((local, i) => f.set(local, i32.add(pointers.locals[i] as I32, run.offsetBytes)));
+    const advance = (bytes: number) => {
+      if (bytes !== 0) for (const local of cursor.locals) f.set(local, i32.add(local, bytes));
+    };
+    this.#times(run.repeat, "run", () => {
+      this.#depthLoop(segment, tile, weights, run.count, advance, (k) => (row) => {
+        const { pointer, offset } = pixelAddress(cursor, row);
+        return v128.load32_splat(pointer, { offset: offset + k * FLOAT });
+      });
+      if (run.repeat > 1) advance(run.stepBytes - run.count * FLOAT);
+    });
+  }
+
+  #depthList(segment: Segment, tile: TileState, weights: Local<"i32">, { input, offsetsBytes }: DepthList): void {
+    const f = this.#f;
+    const stepBytes = segment.vectors * LANES * FLOAT;
+    const pointers = tile.inputs[input] as TilePointers;
+    offsetsBytes.forEach((bytes, k) => {
+      this.#multiplyAdd(segment, tile, weights, k * stepBytes, (row) => {
+        const { pointer, offset } = pixelAddress(pointers, row);
+        return v128.load32_splat(pointer, { offset: offset + bytes });
+      });
+    });
+    f.set(weights, i32.add(weights, offsetsBytes.length * stepBytes));
+  }
+
+  /** Inputs anywhere: the table holds each one's distance from the pixel. */
+  #depthTable(segment: Segment, tile: TileState, weights: Local<"i32">): void {
+    const f = this.#f;
+    const { depthCount } = this.#spec;
+    const pointers = tile.inputs[0] as TilePointers;
+    const table = tile.cursors[0] as Local<"i32">;
+    const offset = f.local("offset", "i32");
+    f.set(table, this.#groupTable as I32);
+    const advance = (bytes: number) => f.set(table, i32.add(table, bytes));
+    this.#depthLoop(segment, tile, weights, depthCount, advance, (k) => {
+      f.set(offset, i32.load(table, { offset: k * FLOAT }));
+      return (row) => {
+        const { pointer, offset: constant } = pixelAddress(pointers, row);
+        return v128.load32_splat(i32.add(pointer, offset), { offset: constant });
+      };
+    });
+  }
+
+  /** `count` steps of K, unrolled so that a trip holds about 48 multiply-adds. */
+  #depthLoop(
+    segment: Segment,
+    tile: TileState,
+    weights: Local<"i32">,
+    count: number,
+    advance: (bytes: number) => void,
+    input: (k: number) => (row: number) => ReturnType<typeof v128.load32_splat>,
+  ): void {
+    const f = this.#f;
+    const stepBytes = segment.vectors * LANES * FLOAT;
+    const unroll = Math.min(count, Math.max(2, Math.floor(48 / (segment.rows * segment.vectors))));
+    const trips = Math.floor(count / unroll);
+    const chunk = (steps: number) => {
+      for (let k = 0; k < steps; k++) this.#multiplyAdd(segment, tile, weights, k * stepBytes, input(k));
+      advance(steps * FLOAT);
+      f.set(weights, i32.add(weights, steps * stepBytes));
+    };
+    if (trips === 1) chunk(unroll);
+    else {
+      f.set(tile.end, i32.add(weights, trips * unroll * stepBytes));
+      f.loop((again) => {
+        chunk(unroll);
+        f.brIf(again, i32.lt_u(weights, tile.end));
+      });
+    }
+    if (count % unroll > 0) chunk(count % unroll);
+  }
+
+  #multiplyAdd(
+    segment: Segment,
+    tile: TileState,
+    weights: Local<"i32">,
+    offset: number,
+    input: (row: number) => ReturnType<typeof v128.load32_splat>,
+  ): void {
+    const f = this.#f;
+    for (let v = 0; v < segment.vectors; v++) {
+      f.set(tile.weights[v] as Local<"v128">, v128.load(weights, { offset: offset + v * LANES * FLOAT }));
+    }
+    for (let row = 0; row < segment.rows; row++) {
+      f.set(tile.value, input(row));
+      for (let v = 0; v < segment.vectors; v++) {
+        const sum = tile.sums[row]?.[v] as Local<"v128">;
+        f.set(sum, madd(this.#target, tile.value, tile.weights[v] as Local<"v128">, sum));
+      }
+    }
+  }
+
+  #store(segment: Segment, tile: TileState, column: Local<"i32">): void {
+    const f = this.#f;
+    const { activation, residualActivation } = this.#spec;
+    const address = f.local("address", "i32");
+    const residualAddress = f.local("residualAddress", "i32");
+    const place = (pointers: TilePointers, row: number, local: Local<"i32">): number => {
+      const { pointer, offset } = pixelAddress(pointers, row);
+      if (row === 0 || pointers.locals.length > 1) f.set(local, i32.add(pointer, column));
+      return offset;
+    };
+    for (let row = 0; row < segment.rows; row++) {
+      const offset = place(tile.output, row, address);
+      const residualOffset = tile.residual ? place(tile.residual, row, residualAddress) : 0;
+      for (let v = 0; v < segment.vectors; v++) {
+        const bytes = v * LANES * FLOAT;
+        let value = activate(f, this.#target, activation, tile.sums[row]?.[v] as Local<"v128">, this.#constants);
+        if (tile.residual) {
+          const sum = f32x4.add(value, v128.load(residualAddress, { offset: residualOffset + bytes }));
+          value = activate(f, this.#target, residualActivation, sum, this.#constants);
+        }
+        f.do(v128.store(address, value, { offset: offset + bytes }));
+      }
+    }
+  }
+}
+
+/** The locals of one segment. */
+interface TileState {
+  readonly first: Local<"i32">;
+  readonly inputs: readonly TilePointers[];
+  readonly output: TilePointers;
+  readonly residual: TilePointers | undefined;
+  readonly cursors: readonly Local<"i32">[];
+  readonly sums: readonly (readonly Local<"v128">[])[];
+  readonly weights: readonly Local<"v128">[];
+  readonly value: Local<"v128">;
+  readonly end: Local<"i32">;
+}

@@ -1,0 +1,80 @@
+import { f32x4, i32, v128 } from "../../wasm/instructions.ts";
+import type { Local } from "../../wasm/value_types.ts";
+import { FLOAT, LANES } from "../layout.ts";
+import type { Kernel } from "../plan.ts";
+import type { Stride } from "./elementwise.ts";
+
+/** Pictures in another size. Units are output rows. */
+export interface ResizeSpec {
+  readonly outWidth: number;
+  readonly vectors: number;
+  readonly output: Stride;
+}
+
+/** Two positions along an axis and the share of the second: `before`, `after` in bytes, `share` as a float. */
+export interface ResizeTap {
+  readonly before: number;
+  readonly after: number;
+  readonly share: number;
+}
+
+/** Where each output position along an axis reads; nearest is bilinear with a share of 0. Half-pixel centres, edges repeated. */
+export function resizeTaps(inSize: number, outSize: number, stepBytes: number, mode: "nearest" | "bilinear"): readonly ResizeTap[] {
+  return Array.from({ length: outSize }, (_, out) => {
+    if (mode === "nearest") {
+      const at = Math.min(Math.floor((out * inSize) / outSize), inSize - 1) * stepBytes;
+      return { before: at, after: at, share: 0 };
+    }
+    const center = Math.max(((out + 0.5) * inSize) / outSize - 0.5, 0);
+    const before = Math.min(Math.floor(center), inSize - 1);
+    const after = Math.min(before + 1, inSize - 1);
+    return { before: before * stepBytes, after: after * stepBytes, share: center - before };
+  });
+}
+
+/** Bytes of one tap in the tables. */
+export const TAP_BYTES: number = 3 * FLOAT;
+
+/** Parameters: `input`, `output`, `rows` and `columns` (tables of taps). */
+export function resizeKernel(name: string, spec: ResizeSpec): Kernel {
+  return {
+    name,
+    params: ["input", "output", "rows", "columns"],
+    emit(f, p) {
+      const { input, output, rows, columns, start, end } = p as Record<
+        "input" | "output" | "rows" | "columns" | "start" | "end",
+        Local<"i32">
+      >;
+      const corners = ["topLeft", "topRight", "bottomLeft", "bottomRight"].map((corner) => f.local(corner, "i32"));
+      const rowTap = f.local("rowTap", "i32");
+      const columnTap = f.local("columnTap", "i32");
+      const to = f.local("to", "i32");
+      const down = f.local("down", "v128");
+      const right = f.local("right", "v128");
+      const mix = (a: ReturnType<typeof v128.load>, b: ReturnType<typeof v128.load>, share: Local<"v128">) => {
+        const first = f.let("first", a);
+        return f32x4.add(first, f32x4.mul(f32x4.sub(b, first), share));
+      };
+      f.for({ name: "row", from: start, to: end, step: 1 }, (row) => {
+        f.set(rowTap, i32.add(rows, i32.mul(row, TAP_BYTES)));
+        f.set(down, v128.load32_splat(rowTap, { offset: 2 * FLOAT }));
+        f.repeat({ name: "column", from: 0, to: spec.outWidth, step: 1 }, (column) => {
+          f.set(columnTap, i32.add(columns, i32.mul(column, TAP_BYTES)));
+          f.set(right, v128.load32_splat(columnTap, { offset: 2 * FLOAT }));
+          corners.forEach((corner, i) => {
+            const vertical = i32.load(rowTap, { offset: i < 2 ? 0 : FLOAT });
+            const horizontal = i32.load(columnTap, { offset: i % 2 === 0 ? 0 : FLOAT });
+            f.set(corner, i32.add(input, i32.add(vertical, horizontal)));
+          });
+          f.set(to, i32.add(i32.add(output, i32.mul(row, spec.output.rowBytes)), i32.mul(column, spec.output.pixelBytes)));
+          f.repeat({ name: "byte", from: 0, to: spec.vectors * LANES * FLOAT, step: LANES * FLOAT }, (byte) => {
+            const [topLeft, topRight, bottomLeft, bottomRight] = corners.map((corner) => v128.load(i32.add(corner, byte)));
+            const top = f.let("top", mix(topLeft as never, topRight as never, right));
+            const bottom = f.let("bottom", mix(bottomLeft as never, bottomRight as never, right));
+            f.do(v128.store(i32.add(to, byte), mix(top, bottom, down)));
+          });
+        });
+      });
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import { invariant } from "../errors.ts";
+import type { Padding } from "../graph/operations.ts";
+import type { Shape } from "../tensor.ts";
+
+/**
+ * A piece of memory that holds pixels: rows of `stride` floats a pixel, with a border around the picture that convolutions and pools
+ * read as their padding. One picture; batches run one after another.
+ */
+export interface Buffer {
+  readonly id: number;
+  /** For reading plans: the node that made it. */
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  /** Floats from one pixel to the next. */
+  readonly stride: number;
+  readonly halo: Padding;
+  /** What the border holds: zero, or minus infinity for maximum pools. */
+  readonly fill: number;
+  /** Pictures it holds: more than one only for what the caller reads and writes. */
+  readonly images: number;
+}
+
+/** Where one channel of a value is: in which buffer, and how many floats into the pixel. */
+export interface Place {
+  readonly buffer: Buffer;
+  readonly channel: number;
+}
+
+/** Where a value is: a place for each of its channels. Slices, concatenations and permutations are only views. */
+export interface View {
+  readonly height: number;
+  readonly width: number;
+  readonly places: readonly Place[];
+}
+
+/** Bytes of a float32. */
+export const FLOAT = 4;
+/** Floats in a vector. */
+export const LANES = 4;
+
+/** `count` rounded up to whole vectors, in floats. */
+export function roundUpToLanes(count: number): number {
+  return Math.ceil(count / LANES) * LANES;
+}
+
+export function pixelBytes(buffer: Buffer): number {
+  return buffer.stride * FLOAT;
+}
+
+export function rowBytes(buffer: Buffer): number {
+  return (buffer.halo.left + buffer.width + buffer.halo.right) * pixelBytes(buffer);
+}
+
+/** Bytes of one picture, border included. */
+export function imageBytes(buffer: Buffer): number {
+  return (buffer.halo.top + buffer.height + buffer.halo.bottom) * rowBytes(buffer);
+}
+
+/** Bytes from the buffer's start to the pixel at (row, column) of the picture; negative positions lie in the border. */
+export function pixelOffset(buffer: Buffer, row: number, column: number): number {
+  return (buffer.halo.top + row) * rowBytes(buffer) + (buffer.halo.left + column) * pixelBytes(buffer);
+}
+
+export function hasHalo(buffer: Buffer): boolean {
+  const { top, bottom, left, right } = buffer.halo;
+  return top + bottom + left + right > 0;
+}
+
+/** A shape as height, width and channels of one picture: `[N, C]` is a single pixel, other ranks are rows of one pixel. */
+export function pictureOf(shape: Shape): { height: number; width: number; channels: number } {
+  if (shape.length === 4) return { height: shape[1] as number, width: shape[2] as number, channels: shape[3] as number };
+  const channels = shape.at(-1) ?? 1;
+  const height = shape.slice(1, -1).reduce((product, length) => product * length, 1);
+  return { height, width: 1, channels };
+}
+
+/** Channels that lie side by side in a buffer. */
+export interface ChannelRun {
+  readonly buffer: Buffer;
+  /** First float within the pixel. */
+  readonly channel: number;
+  /** The view's channel at each float of the run, or −1 for a gap. */
+  readonly slots: readonly number[];
+}
+
+/**
+ * A view's channels as runs, in memory order. Gaps shorter than a vector are bridged, because channelwise kernels work on whole
+ * vectors anyway; pass `bridge: 0` where every float of a run must be a channel.
+ */
+export function runsOf(view: View, bridge: number = LANES - 1): readonly ChannelRun[] {
+  const order = view.places.map((place, channel) => ({ place, channel }));
+  order.sort((a, b) => a.place.buffer.id - b.place.buffer.id || a.place.channel - b.place.channel);
+  const runs: { buffer: Buffer; channel: number; slots: number[] }[] = [];
+  for (const { place, channel } of order) {
+    const last = runs.at(-1);
+    const gap = last && last.buffer === place.buffer ? place.channel - (last.channel + last.slots.length) : Number.POSITIVE_INFINITY;
+    if (last && gap <= bridge && gap >= 0) {
+      for (let i = 0; i < gap; i++) last.slots.push(-1);
+      last.slots.push(channel);
+    } else runs.push({ buffer: place.buffer, channel: place.channel, slots: [channel] });
+  }
+  return runs;
+}
+
+/** Whether the channels lie in one buffer, in order, side by side. */
+export function isContiguous(view: View): boolean {
+  const first = view.places[0] as Place;
+  return view.places.every((place, c) => place.buffer === first.buffer && place.channel === first.channel + c);
+}
+
+/** The only buffer of a view. */
+export function soleBuffer(view: View): Buffer {
+  const first = (view.places[0] as Place).buffer;
+  invariant(view.places.every((place) => place.buffer === first), "a view over several buffers was taken for one over a single buffer");
+  return first;
+}
+
+/** The buffers of a view, each once, in order of their ids. */
+export function buffersOf(view: View): readonly Buffer[] {
+  return [...new Set(view.places.map((place) => place.buffer))].sort((a, b) => a.id - b.id);
+}

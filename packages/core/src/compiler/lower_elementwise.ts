@@ -1,0 +1,277 @@
+import type { Node, ValueId } from "../graph/graph.ts";
+import type { Activation, OperationOf, Padding } from "../graph/operations.ts";
+import { channelCopyKernel, elementwiseKernel, type ElementwiseSpec, rowCopyKernel, type Stride } from "./kernels/elementwise.ts";
+import { groupwiseKernel, type GroupwiseSpec, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
+import {
+  type Buffer,
+  buffersOf,
+  type ChannelRun,
+  FLOAT,
+  isContiguous,
+  type Place,
+  pixelBytes,
+  roundUpToLanes,
+  rowBytes,
+  runsOf,
+  soleBuffer,
+  type View,
+} from "./layout.ts";
+import { at, atPixel, channelwiseLayout, inOrder, integers, type Lowering, viewOf } from "./lowering.ts";
+import { scaleAndShift } from "../passes/fold_batch_norm.ts";
+import type { Address, Call } from "./plan.ts";
+
+/** A buffer's distances. */
+export function strideOf(buffer: Buffer): Stride {
+  return { pixelBytes: pixelBytes(buffer), rowBytes: rowBytes(buffer) };
+}
+
+/** A standalone activation, or any function of each element: run by run, in the input's order. */
+export function lowerActivation(node: Node<OperationOf<"activation">>, to: Lowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const layout = channelwiseLayout(input);
+  const region = to.allocate(node, layout.channels);
+  const calls = layout.runs.map(({ run, vectors, channel }) =>
+    elementwiseCall(to, {
+      operation: "none",
+      activation: node.operation.activation,
+      vectors,
+      operands: [{ buffer: run.buffer, channel: run.channel, isScale: false }],
+      output: { buffer: region.buffer, channel: region.channel + channel },
+    }),
+  );
+  to.step(node, [...region.preparation, ...calls], buffersOf(input), [region.buffer]);
+  to.views.set(node.id, viewOf(region, layout.positions));
+}
+
+/** A batch norm that no pass could fold: a scale and a shift for each channel, which is a depthwise 1x1 convolution. */
+export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Lowering): void {
+  const [x, ...statistics] = node.inputs as readonly [ValueId, ...ValueId[]];
+  const input = to.view(x);
+  const { scale, shift } = scaleAndShift(statistics.map((id) => to.numbers(id)), node.operation.epsilon);
+  const layout = channelwiseLayout(input);
+  const region = to.allocate(node, layout.channels);
+  const calls = layout.runs.map(({ run, vectors, channel }) => {
+    const spec: GroupwiseSpec = {
+      outWidth: input.width,
+      strideRows: 1,
+      strideColumns: 1,
+      inputPixelBytes: pixelBytes(run.buffer),
+      inputRowBytes: rowBytes(run.buffer),
+      outputPixelBytes: pixelBytes(region.buffer),
+      outputRowBytes: rowBytes(region.buffer),
+      vectors,
+      tile: 1,
+      kernel: [1, 1],
+      dilation: [1, 1],
+      inputPlaneBytes: [0],
+      outputPlaneBytes: [0],
+      activation: "none",
+    };
+    const lanes = Array.from({ length: vectors * 4 }, (_, i) => run.slots[i] ?? -1);
+    const constant = {
+      bytes: packedGroupwiseFloats(spec) * FLOAT,
+      write: ({ f32 }: { f32: Float32Array }) =>
+        packGroupwise(f32, spec, lanes, (_kh, _kw, _ic, _oc, c) => scale[c] as number, (_oc, c) => shift[c] as number),
+    };
+    const name = `f32_scale_shift_${vectors * 4}__${to.target.simd}_w${input.width}_${strideName([spec.inputPixelBytes, spec.inputRowBytes, spec.outputPixelBytes, spec.outputRowBytes])}`;
+    const call: Call = {
+      kernel: to.kernel(name, (n) => groupwiseKernel(n, spec, to.target)),
+      args: [atPixel(run.buffer, 0, 0, run.channel), { kind: "constant", constant }, atPixel(region.buffer, 0, 0, region.channel + channel)],
+      units: input.height,
+      grain: 1,
+    };
+    return call;
+  });
+  to.step(node, [...region.preparation, ...calls], buffersOf(input), [region.buffer]);
+  to.views.set(node.id, viewOf(region, layout.positions));
+}
+
+/** a + b or a·b. An operand in another order than the first one's is copied into that order. */
+export function lowerBinary(node: Node<OperationOf<"add"> | OperationOf<"multiply">>, to: Lowering): void {
+  const [a, b] = node.inputs.map((input) => to.view(input)) as [View, View];
+  const other = inOrderOf(node, b, a, to);
+  const layout = channelwiseLayout(a);
+  const region = to.allocate(node, layout.channels);
+  const calls = binaryCalls(to, a, other, (run) => ({
+    operation: node.operation.op,
+    activation: node.operation.op === "add" ? node.operation.activation : "none",
+    output: { buffer: region.buffer, channel: region.channel + (layout.runs[run]?.channel as number) },
+  }));
+  to.step(node, [...region.preparation, ...calls], [...buffersOf(a), ...buffersOf(other)], [region.buffer]);
+  to.views.set(node.id, viewOf(region, layout.positions));
+}
+
+/** view = activation(view + residual), in place: for convolutions that could not take their residual. */
+export function addInto(node: Node, view: View, residual: View, activation: Activation, to: Lowering): void {
+  const other = inOrderOf(node, residual, view, to);
+  const runs = runsOf(view);
+  const calls = binaryCalls(to, view, other, (run) => ({ operation: "add", activation, output: runs[run] as ChannelRun }));
+  to.step({ name: `${node.name}/add`, op: "add" }, calls, [...buffersOf(view), ...buffersOf(other)], buffersOf(view));
+}
+
+function binaryCalls(
+  to: Lowering,
+  a: View,
+  b: View,
+  result: (run: number) => Pick<ElementwiseCallSpec, "operation" | "activation" | "output">,
+): readonly Call[] {
+  const otherRuns = runsOf(b);
+  const isScale = b.height * b.width === 1 && a.height * a.width > 1;
+  return runsOf(a).map((run, i) => {
+    const other = otherRuns[i] as ChannelRun;
+    return elementwiseCall(to, {
+      ...result(i),
+      vectors: Math.ceil(run.slots.length / 4),
+      operands: [
+        { buffer: run.buffer, channel: run.channel, isScale: false },
+        { buffer: other.buffer, channel: other.channel, isScale },
+      ],
+    });
+  });
+}
+
+interface ElementwiseCallSpec {
+  readonly operation: ElementwiseSpec["operation"];
+  readonly activation: Activation;
+  readonly vectors: number;
+  readonly operands: readonly { readonly buffer: Buffer; readonly channel: number; readonly isScale: boolean }[];
+  readonly output: { readonly buffer: Buffer; readonly channel: number };
+}
+
+function elementwiseCall(to: Lowering, { operation, activation, vectors, operands, output }: ElementwiseCallSpec): Call {
+  const spec: ElementwiseSpec = {
+    operation,
+    activation,
+    width: output.buffer.width,
+    vectors,
+    operands: operands.map(({ buffer, isScale }) => (isScale ? { pixelBytes: 0, rowBytes: 0 } : strideOf(buffer))),
+    output: strideOf(output.buffer),
+  };
+  const strides = [...spec.operands, spec.output].flatMap((stride) => [stride.pixelBytes, stride.rowBytes]);
+  const name = `f32_${operation === "none" ? "map" : operation}_${vectors * 4}_${activation}__${to.target.simd}_w${spec.width}_${strideName(strides)}`;
+  return {
+    kernel: to.kernel(name, (n) => elementwiseKernel(n, spec, to.target)),
+    args: [...operands, output].map(({ buffer, channel }) => atPixel(buffer, 0, 0, channel)),
+    units: output.buffer.height,
+    grain: 1,
+  };
+}
+
+/** Distances as part of a kernel's name. */
+export function strideName(bytes: readonly number[]): string {
+  return bytes.join("_");
+}
+
+/** `view` with its runs where `model` has them, copied if they are not. */
+function inOrderOf(node: Node, view: View, model: View, to: Lowering): View {
+  const runs = runsOf(view);
+  const modelRuns = runsOf(model);
+  const isSame =
+    runs.length === modelRuns.length &&
+    runs.every((run, i) => run.slots.length === modelRuns[i]?.slots.length && run.slots.every((slot, j) => slot === modelRuns[i]?.slots[j]));
+  if (isSame) return view;
+  // One buffer for each run, so that runs stay apart as the model's are.
+  const places = new Array<Place>(view.places.length);
+  const pieces = modelRuns.map((run) => {
+    const buffer = copyBuffer(node, view, roundUpToLanes(run.slots.length), to);
+    run.slots.forEach((slot, channel) => {
+      if (slot >= 0) places[slot] = { buffer, channel };
+    });
+    return buffer;
+  });
+  const copy: View = { height: view.height, width: view.width, places };
+  to.step({ name: `${node.name}/copy`, op: "copy" }, copyCalls(to, view, copy), buffersOf(view), pieces);
+  return copy;
+}
+
+function copyBuffer(node: Node, view: View, stride: number, to: Lowering): Buffer {
+  return to.buffer({ name: `${node.name}/copy`, height: view.height, width: view.width, stride });
+}
+
+/** `view` in one buffer with its channels in order, copied if it is not, with a border of zeros of at least `padding`. */
+export function inNaturalOrder(node: Node, view: View, to: Lowering, padding?: Padding, fill = 0): View {
+  if (padding === undefined && isContiguous(view)) return view;
+  const halo = padding && { padding, fill };
+  const buffer = to.buffer({
+    name: `${node.name}/copy`,
+    height: view.height,
+    width: view.width,
+    stride: roundUpToLanes(view.places.length),
+    halo,
+  });
+  const copy = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(view.places.length));
+  to.step({ name: `${node.name}/copy`, op: "copy" }, [...to.fillHalo(buffer), ...copyCalls(to, view, copy)], buffersOf(view), [buffer]);
+  return copy;
+}
+
+/** Copies every channel of `from` to where `into` has it. */
+export function copyCalls(to: Lowering, from: View, into: View, address: (buffer: Buffer) => Address = (buffer) => atPixel(buffer, 0, 0, 0)): readonly Call[] {
+  const pairs = new Map<string, { input: Buffer; output: Buffer; table: number[] }>();
+  from.places.forEach((place, c) => {
+    const target = into.places[c] as Place;
+    const key = `${place.buffer.id} ${target.buffer.id}`;
+    const pair = pairs.get(key) ?? { input: place.buffer, output: target.buffer, table: [] };
+    pair.table.push(place.channel * FLOAT, target.channel * FLOAT);
+    pairs.set(key, pair);
+  });
+  return [...pairs.values()].map(({ input, output, table }) => {
+    const channels = table.length / 2;
+    const isWhole =
+      channels === input.stride && channels === output.stride && table.every((bytes, i) => bytes === Math.floor(i / 2) * FLOAT);
+    if (isWhole) return rowCopy(to, input, output, from, address);
+    const spec = { width: from.width, channels, input: strideOf(input), output: strideOf(output) };
+    const name = `f32_copy_channels_${channels}_w${spec.width}_${strideName([spec.input.pixelBytes, spec.input.rowBytes, spec.output.pixelBytes, spec.output.rowBytes])}`;
+    return {
+      kernel: to.kernel(name, (n) => channelCopyKernel(n, spec)),
+      args: [address(input), address(output), integers(table)],
+      units: from.height,
+      grain: 1,
+    };
+  });
+}
+
+function rowCopy(to: Lowering, input: Buffer, output: Buffer, view: View, address: (buffer: Buffer) => Address): Call {
+  const spec = { floats: view.width * input.stride, inputRowBytes: rowBytes(input), outputRowBytes: rowBytes(output) };
+  const name = `f32_copy_rows_${spec.floats}_${strideName([spec.inputRowBytes, spec.outputRowBytes])}`;
+  return { kernel: to.kernel(name, (n) => rowCopyKernel(n, spec)), args: [address(input), address(output)], units: view.height, grain: 1 };
+}
+
+/** A picture inside a larger one that holds `value` around it. */
+export function lowerPad(node: Node<OperationOf<"pad">>, to: Lowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { padding, value } = node.operation;
+  const channels = input.places.length;
+  const region = to.allocate(node, roundUpToLanes(channels));
+  const { buffer } = region;
+  const view = viewOf(region, inOrder(channels));
+  // In steps of their own, because each writes over the one before it.
+  to.step({ name: `${node.name}/fill`, op: "pad" }, [to.fillAll(buffer, value)], [], [buffer]);
+  to.step({ name: `${node.name}/border`, op: "pad" }, to.fillHalo(buffer), [], [buffer]);
+  const shifted = (target: Buffer) =>
+    target === buffer ? at(buffer, (buffer.halo.top + padding.top) * rowBytes(buffer) + (buffer.halo.left + padding.left) * pixelBytes(buffer)) : atPixel(target, 0, 0, 0);
+  to.step(node, copyCalls(to, input, view, shifted), buffersOf(input), [buffer]);
+  to.views.set(node.id, view);
+}
+
+/** `[N, H, W, C]` as `[N, H·W·C]`. One pixel needs nothing; more are copied into a line. */
+export function lowerFlatten(node: Node<OperationOf<"flatten">>, to: Lowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const pixels = input.height * input.width;
+  if (pixels === 1) {
+    to.views.set(node.id, { height: 1, width: 1, places: input.places });
+    return;
+  }
+  const channels = input.places.length;
+  const buffer = to.buffer({ name: node.name, height: 1, width: 1, stride: roundUpToLanes(pixels * channels) });
+  // The same memory seen as the picture it was, so that a copy of the picture fills the line.
+  const line: Buffer = { ...buffer, height: input.height, width: input.width, stride: channels };
+  const picture = viewOf({ buffer: line, channel: 0, preparation: [] }, inOrder(channels));
+  const address = (target: Buffer) => (target === line ? at(buffer, 0) : atPixel(target, 0, 0, 0));
+  to.step(node, copyCalls(to, input, picture, address), buffersOf(input), [buffer]);
+  to.views.set(node.id, viewOf({ buffer, channel: 0, preparation: [] }, inOrder(pixels * channels)));
+}
+
+/** The view's only buffer and first channel, for kernels that want channels side by side. */
+export function contiguousAddress(view: View): Address {
+  return atPixel(soleBuffer(view), 0, 0, (view.places[0] as Place).channel);
+}

@@ -1,0 +1,243 @@
+import { invariant } from "../errors.ts";
+import { type Graph, isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
+import type { Padding } from "../graph/operations.ts";
+import { type Halo, type Halos, isView, larger, noPadding, planHalos } from "./halo.ts";
+import { fillKernel } from "./kernels/elementwise.ts";
+import {
+  type Buffer,
+  type ChannelRun,
+  hasHalo,
+  imageBytes,
+  pictureOf,
+  pixelBytes,
+  pixelOffset,
+  roundUpToLanes,
+  rowBytes,
+  runsOf,
+  type View,
+} from "./layout.ts";
+import type { Address, Call, Constant, Kernel, Step } from "./plan.ts";
+import type { Target } from "./target.ts";
+
+/** Channels of a buffer that one node writes. */
+export interface Region {
+  readonly buffer: Buffer;
+  /** First float within the pixel; a multiple of a vector. */
+  readonly channel: number;
+  /** What must run before the buffer is first read, beside the node's own work: filling the border. */
+  readonly preparation: readonly Call[];
+}
+
+/** What lowering knows and collects while it walks over the graph. */
+export class Lowering {
+  readonly graph: Graph;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly target: Target;
+  readonly images: number;
+  readonly halos: Halos;
+  readonly steps: Step[] = [];
+  readonly views: Map<ValueId, View> = new Map();
+  #bufferCount = 0;
+  readonly #kernels = new Map<string, Kernel>();
+  /** Where the parts of a concatenation go in the buffer they share. */
+  readonly #shares: ReadonlyMap<ValueId, Share>;
+
+  constructor(graph: Graph, weights: ReadonlyMap<string, Float32Array>, target: Target, images: number) {
+    this.graph = graph;
+    this.weights = weights;
+    this.target = target;
+    this.images = images;
+    this.halos = planHalos(graph);
+    this.#shares = planShares(graph, this.halos);
+  }
+
+  view(value: ValueId): View {
+    const view = this.views.get(value);
+    invariant(view, `value ${value} was read before it was lowered`);
+    return view;
+  }
+
+  /** The numbers of a parameter. */
+  numbers(value: ValueId): Float32Array {
+    const numbers = this.weights.get(nodeOf(this.graph, value).name);
+    invariant(numbers, `value ${value} has no numbers`);
+    return numbers;
+  }
+
+  buffer(options: {
+    name: string;
+    height: number;
+    width: number;
+    stride: number;
+    halo?: Halo | undefined;
+    images?: number | undefined;
+  }): Buffer {
+    const { name, height, width, stride, halo, images = 1 } = options;
+    return {
+      id: this.#bufferCount++,
+      name,
+      height,
+      width,
+      stride,
+      halo: halo?.padding ?? noPadding,
+      fill: halo?.fill ?? 0,
+      images,
+    };
+  }
+
+  /** Room for a node's output of `channels` floats a pixel: its share of a concatenation's buffer, or a buffer of its own. */
+  allocate(node: Node, channels: number, halo: Halo = this.halos.of(node.id)): Region {
+    const share = this.#shares.get(node.id);
+    if (share && share.channels === channels) {
+      const isFirst = share.group.buffer === undefined;
+      const { height, width } = pictureOf(node.shape);
+      share.group.buffer ??= this.buffer({ name: node.name, height, width, stride: share.group.stride, halo: share.group.halo });
+      const { buffer } = share.group;
+      return { buffer, channel: share.channel, preparation: isFirst ? this.fillHalo(buffer) : [] };
+    }
+    const { height, width } = pictureOf(node.shape);
+    const buffer = this.buffer({ name: node.name, height, width, stride: roundUpToLanes(channels), halo });
+    return { buffer, channel: 0, preparation: this.fillHalo(buffer) };
+  }
+
+  /** Equal names give the same kernel: the first one made. */
+  kernel(name: string, make: (name: string) => Kernel): Kernel {
+    const known = this.#kernels.get(name);
+    if (known) return known;
+    const kernel = make(name);
+    this.#kernels.set(name, kernel);
+    return kernel;
+  }
+
+  step(node: Node | { name: string; op: string }, calls: readonly Call[], reads: readonly Buffer[], writes: readonly Buffer[], macs = 0): void {
+    const op = "operation" in node ? node.operation.op : node.op;
+    this.steps.push({ name: node.name, op, calls, reads, writes, macs });
+  }
+
+  /** Sets the border of a buffer. */
+  fillHalo(buffer: Buffer): readonly Call[] {
+    if (!hasHalo(buffer)) return [];
+    const { halo, height } = buffer;
+    return [this.#fill(buffer, buffer.fill, halo, halo.top + height + halo.bottom)];
+  }
+
+  /** Sets all of a buffer. */
+  fillAll(buffer: Buffer, value: number): Call {
+    const rows = buffer.halo.top + buffer.height + buffer.halo.bottom;
+    return this.#fill(buffer, value, { top: rows, bottom: 0, left: 0, right: 0 }, rows);
+  }
+
+  #fill(buffer: Buffer, value: number, { top, bottom, left, right }: Padding, rows: number): Call {
+    const spec = {
+      value,
+      rowBytes: rowBytes(buffer),
+      rows,
+      top,
+      bottom,
+      leftBytes: left * pixelBytes(buffer),
+      rightBytes: right * pixelBytes(buffer),
+    };
+    const name = `f32_fill_${rows}x${spec.rowBytes}_t${top}_b${bottom}_l${spec.leftBytes}_r${spec.rightBytes}_${value}`;
+    return { kernel: this.kernel(name, (n) => fillKernel(n, spec)), args: [at(buffer, 0)], units: 1, grain: 1 };
+  }
+}
+
+/** An address in a buffer. */
+export function at(buffer: Buffer, offset: number): Address {
+  return { kind: "buffer", buffer, offset };
+}
+
+/** The address of a channel of the pixel at (row, column), which may lie in the border. */
+export function atPixel(buffer: Buffer, row: number, column: number, channel: number): Address {
+  return at(buffer, pixelOffset(buffer, row, column) + channel * 4);
+}
+
+/** Numbers known now. */
+export function floats(data: Float32Array): Address {
+  const constant: Constant = { bytes: data.byteLength, write: ({ f32 }) => f32.set(data) };
+  return { kind: "constant", constant };
+}
+
+/** Whole numbers known now. */
+export function integers(data: readonly number[]): Address {
+  const constant: Constant = { bytes: data.length * 4, write: ({ i32 }) => i32.set(data) };
+  return { kind: "constant", constant };
+}
+
+/** A view's runs, and where a channelwise operation puts each of them in its own output: in the same order, from whole vectors on. */
+export interface ChannelwiseLayout {
+  readonly runs: readonly { readonly run: ChannelRun; readonly vectors: number; readonly channel: number }[];
+  /** Floats of the output. */
+  readonly channels: number;
+  /** For each of the view's channels its float in the output. */
+  readonly positions: readonly number[];
+}
+
+export function channelwiseLayout(view: View): ChannelwiseLayout {
+  const positions = new Array<number>(view.places.length);
+  let channel = 0;
+  const runs = runsOf(view).map((run) => {
+    const laidOut = { run, vectors: Math.ceil(run.slots.length / 4), channel };
+    run.slots.forEach((slot, i) => {
+      if (slot >= 0) positions[slot] = channel + i;
+    });
+    channel += roundUpToLanes(run.slots.length);
+    return laidOut;
+  });
+  return { runs, channels: channel, positions };
+}
+
+/** A view of a region: channel c at float `positions[c]`. */
+export function viewOf(region: Region, positions: readonly number[]): View {
+  const { buffer, channel } = region;
+  return { height: buffer.height, width: buffer.width, places: positions.map((position) => ({ buffer, channel: channel + position })) };
+}
+
+/** Positions of channels that lie in order. */
+export function inOrder(channels: number): readonly number[] {
+  return Array.from({ length: channels }, (_, c) => c);
+}
+
+/** Parts of one concatenation that are written into one buffer, each at its place, so that readers find them side by side. */
+interface ShareGroup {
+  readonly stride: number;
+  readonly halo: Halo;
+  buffer: Buffer | undefined;
+}
+
+interface Share {
+  readonly group: ShareGroup;
+  readonly channel: number;
+  readonly channels: number;
+}
+
+function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
+  const shares = new Map<ValueId, Share>();
+  for (const node of graph.nodes) {
+    if (!isNode(node, "concatenate") || node.shape.length !== 4) continue;
+    const parts = node.inputs.map((input) => nodeOf(graph, input));
+    const canShare = (part: Node) =>
+      !isView(part) && !isNode(part, "input") && !isNode(part, "parameter") && !isNode(part, "flatten") && !shares.has(part.id);
+    const fills = new Set(parts.map((part) => halos.of(part.id).fill));
+    if (!parts.every(canShare) || new Set(node.inputs).size !== parts.length || fills.size !== 1) continue;
+    const padding = parts.map((part) => halos.of(part.id).padding).reduce(larger);
+    const sizes = parts.map((part) => roundUpToLanes(part.shape.at(-1) as number));
+    const group: ShareGroup = {
+      stride: sizes.reduce((sum, size) => sum + size, 0),
+      halo: { padding, fill: [...fills][0] as number },
+      buffer: undefined,
+    };
+    let channel = 0;
+    parts.forEach((part, i) => {
+      const channels = sizes[i] as number;
+      shares.set(part.id, { group, channel, channels });
+      channel += channels;
+    });
+  }
+  return shares;
+}
+
+/** Bytes of all pictures of a buffer. */
+export function bufferBytes(buffer: Buffer): number {
+  return imageBytes(buffer) * buffer.images;
+}

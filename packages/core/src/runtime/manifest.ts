@@ -1,0 +1,50 @@
+/** Floats of a network's input or output in the module's memory. */
+export interface PortManifest {
+  readonly name: string;
+  /** `[N, H, W, C]` or `[N, C]`. */
+  readonly shape: readonly number[];
+  /** Address of the first float, in bytes. */
+  readonly offset: number;
+  readonly elements: number;
+}
+
+/** One step of the program, in the order they run. */
+export interface StepManifest {
+  /** The node it computes. */
+  readonly name: string;
+  /** Its operation, or `copy`, `output`. */
+  readonly op: string;
+  /** Multiply-accumulates for one picture. */
+  readonly macs: number;
+  /** Names of the generated functions it calls. */
+  readonly kernels: readonly string[];
+}
+
+/** What a host must know of a compiled module. Plain JSON. */
+export interface Manifest {
+  readonly name: string;
+  readonly inputs: readonly PortManifest[];
+  readonly outputs: readonly PortManifest[];
+  readonly simd: "relaxed" | "plain";
+  readonly wide: boolean;
+  /** Most threads that may run it together. */
+  readonly threads: number;
+  /** Pages of 65,536 bytes that the module's memory needs. */
+  readonly pages: number;
+  /** Bytes of packed weights and tables, all of them in the module's data section. */
+  readonly weightBytes: number;
+  /** Bytes of activations. */
+  readonly arenaBytes: number;
+  /** The most bytes of activations alive at once. */
+  readonly arenaLowerBound: number;
+  /** Address of the times that a profiling build writes, one float64 a step and one more; undefined in other builds. */
+  readonly profileOffset?: number;
+  readonly macs: number;
+  readonly steps: readonly StepManifest[];
+}
+
+/** A network as one WebAssembly module. */
+export interface Compiled {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly manifest: Manifest;
+}
