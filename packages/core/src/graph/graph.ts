@@ -74,7 +74,7 @@ export function verifyGraph(graph: Graph): void {
     if (names.has(node.name)) throw new GraphError(`Two nodes are named "${node.name}".`);
     names.add(node.name);
     const shapes = node.inputs.map((input) => {
-      if (!(input >= 0 && input < position)) {
+      if (!(Number.isInteger(input) && input >= 0 && input < position)) {
         throw new GraphError(`Node "${node.name}" reads value ${input}, which does not come before it.`);
       }
       return (graph.nodes[input] as Node).shape;

@@ -45,8 +45,6 @@ export interface Igcv1Options extends PictureOptions {
   readonly primaryGroups: number;
   /** The paper's *M*: channels in each of these groups. Stage 1 is L·M channels wide. */
   readonly groupWidth: number;
-  /** The paper's *D*: layers, an interleaved pair counting as one, with stem and classifier. */
-  readonly depth: number;
   /** Units of two blocks with a shortcut, the paper's `+Ident.`; otherwise plain blocks, one after the other. */
   readonly residual: boolean;
   /** Which of the two doubles from stage to stage. */
@@ -55,6 +53,8 @@ export interface Igcv1Options extends PictureOptions {
   readonly legacyWidening: boolean;
   /** The network for 32x32: a 3x3 stem at full resolution and 3 stages. Otherwise 7x7 with stride 2, a max pool and 4 stages. */
   readonly smallStem: boolean;
+  /** The paper's *D*: layers, an interleaved pair counting as one, with stem and classifier. Default 18; with `smallStem` 20. */
+  readonly depth?: number;
   /** Channels of the stem. Default: those of stage 1. */
   readonly stemChannels?: number;
 }
@@ -148,7 +148,11 @@ function stageCount(options: Igcv1Options): number {
 
 /** Stem and classifier are two layers; a plain unit is one, a residual unit two. */
 function unitsPerStage(options: Igcv1Options): number {
-  return (options.depth - 2) / (stageCount(options) * (options.residual ? 2 : 1));
+  return (depthOf(options) - 2) / (stageCount(options) * (options.residual ? 2 : 1));
+}
+
+function depthOf({ depth, smallStem }: Igcv1Options): number {
+  return depth ?? (smallStem ? 20 : 18);
 }
 
 function stemChannels(options: Igcv1Options): number {
@@ -160,7 +164,7 @@ function checkArchitecture(options: Igcv1Options): void {
   if (!Number.isInteger(units) || units < 1) {
     const layers = stageCount(options) * (options.residual ? 2 : 1);
     throw new OptionError(
-      `igcv1: a depth of ${options.depth} is not ${layers} * B + 2 with a whole B: (${options.depth} - 2) / ${layers} = ${Number(units.toFixed(3))}. Use ${layers + 2}, ${2 * layers + 2}, ${3 * layers + 2}, ...`,
+      `igcv1: a depth of ${depthOf(options)} is not ${layers} * B + 2 with a whole B: (${depthOf(options)} - 2) / ${layers} = ${Number(units.toFixed(3))}. Use ${layers + 2}, ${2 * layers + 2}, ${3 * layers + 2}, ...`,
     );
   }
   checkGroups(
@@ -212,7 +216,7 @@ function recalled(parameters: number, error?: number): PublishedFigures {
 const variants: readonly Variant<Partial<Igcv1Options>>[] = [
   ...cifarNetworks.map(([network, options, published]) => ({
     name: `igcv1_${network}_cifar`,
-    options: { depth: 20, resolution: 32, classes: 10, smallStem: true, residual: false, ...options },
+    options: { resolution: 32, classes: 10, smallStem: true, residual: false, ...options },
     published,
   })),
   {
@@ -316,7 +320,6 @@ export const igcv1: Family<Igcv1Options> = {
     resolution: 224,
     primaryGroups: 16,
     groupWidth: 16,
-    depth: 18,
     residual: true,
     growth: "groupWidth",
     legacyWidening: false,
@@ -329,7 +332,7 @@ export const igcv1: Family<Igcv1Options> = {
       description: "groups of the 3x3 convolutions in stage 1, the paper's L; default 16",
     },
     groupWidth: { kind: "integer", description: "channels in each of these groups, the paper's M; default 16" },
-    depth: { kind: "integer", description: "layers, the paper's D; default 18" },
+    depth: { kind: "integer", description: "layers, the paper's D; default 18, with smallStem 20" },
     residual: { kind: "boolean", description: "units of two blocks with a shortcut (+Ident.); default true" },
     growth: {
       kind: "choice",

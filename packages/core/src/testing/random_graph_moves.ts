@@ -263,9 +263,9 @@ function residual(growth: Growth): Value | undefined {
   const wanted: Wanted = { kernel, stride: [1, 1], padding: "half", channels: x.shape.at(-1) as number };
   const branch = convolve(growth, x, wanted);
   if (branch === undefined) return undefined;
-  const between = pick(random, [normalize, permute, activate, undefined])?.(growth, branch) ?? branch;
+  const changed = pick(random, [normalize, permute, activate, undefined])?.(growth, branch) ?? branch;
   const trunk = chance(random, 0.2) ? (permute(growth, x) ?? x) : x;
-  const order = chance(random, 0.5) ? [trunk, between] : [between, trunk];
+  const order = chance(random, 0.5) ? [trunk, changed] : [changed, trunk];
   return node(growth, { op: "add", activation: pick(random, ["none", "none", "relu", "relu6"]) }, order);
 }
 

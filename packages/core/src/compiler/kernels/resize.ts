@@ -22,7 +22,7 @@ export interface ResizeTap {
 export function resizeTaps(inSize: number, outSize: number, stepBytes: number, mode: "nearest" | "bilinear"): readonly ResizeTap[] {
   return Array.from({ length: outSize }, (_, out) => {
     if (mode === "nearest") {
-      const at = Math.min(Math.floor((out * inSize) / outSize), inSize - 1) * stepBytes;
+      const at = Math.min(Math.floor(((out + 0.5) * inSize) / outSize), inSize - 1) * stepBytes;
       return { before: at, after: at, share: 0 };
     }
     const center = Math.max(((out + 0.5) * inSize) / outSize - 0.5, 0);

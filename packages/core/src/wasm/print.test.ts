@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { f32x4, i8x16, i32, memory, select, v128 } from "./instructions.ts";
+import { createModule } from "./module_builder.ts";
+
+/** Written by hand, from the specification of the text format. */
+const EXPECTED = String.raw`(module $example
+  (import "env" "memory" (memory 1 16 shared))
+  (import "env" "now" (func $now (result f64)))
+`;
+
+it("prints a small whole module as a person would write it", () => {
+  const m = createModule({ name: "example" });
+  m.importMemory("env", "memory", { minPages: 1, maxPages: 16, shared: true });
+  const now = m.importFunction("env", "now", { params: ["i32"], results: [] });
+  const calls = m.global("calls", "i32", 0, { mutable: true });
+  m.function(
+    "axpy 4x",
+    { params: { x: "i32", y: "i32", bytes: "i32" }, results: ["i32"], export: "run" },
+    (f, { x, y, bytes }) => {
+      f.comment("y += 2 x");
+      const end = f.let("end", i32.add(x, bytes));
+      const scale = f.let("v", f32x4.const(2, 2, -0, Number.NaN));
+      f.for({ name: "p", from: x, to: end, step: 16 }, (p) => {
+        const sum = f.let(
+          "v",
+          f32x4.relaxed_madd(v128.load(p), scale, v128.load(i32.add(y, i32.sub(p, x)), { offset: 16 })),
+        );
+        f.do(
+          v128.store(
+            i32.add(y, i32.sub(p, x)),
+            i8x16.shuffle(sum, sum, [4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15]),
+            { offset: 16 },
+          ),
+        );
+        f.do(v128.store32_lane(p, sum, 3));
+      });
+      f.setGlobal(calls, i32.add(calls.get(), 1));
+      f.if(
+        i32.eqz(bytes),
+        () => f.invoke(now, [7]),
+        () => f.do(memory.fill(0, 0, 64)),
+      );
+      f.return(select(bytes, end, -1));
+    },
+  );
+  m.data(8, new TextEncoder().encode('a"\\\n'));
+  expect(m.text()).toBe(EXPECTED);
+});
