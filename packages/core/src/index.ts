@@ -1,3 +1,5 @@
+export { type CompileOptions, compile } from "./compiler/compile.ts";
+export { type Description, describe } from "./cost/describe.ts";
 export {
   DepthwiseError,
   DisposedError,
@@ -27,6 +29,8 @@ export { initializeWeights } from "./graph/initialize.ts";
 export { interpret } from "./graph/interpret.ts";
 export type { Activation, Operation, OperationName, OperationOf, Padding, Pair, Window } from "./graph/operations.ts";
 export { type Permutation, permutationOrder } from "./graph/permutation.ts";
+export { build, listVariants } from "./networks/build.ts";
+export type { Network } from "./networks/network.ts";
 export { type CropWindow, centerCrop, type PictureSize } from "./pixels/crop.ts";
 export { type Pixels, pixelsFromRgba, type RgbaPixels } from "./pixels/pixels.ts";
 export { fitToInput, normalize, preprocess } from "./pixels/preprocess.ts";
@@ -41,6 +45,12 @@ export {
 export { type PreprocessingPreset, preprocessingPresets } from "./pixels/preprocessing_presets.ts";
 export type { ResizeFilter } from "./pixels/resample_taps.ts";
 export { type ResizeOptions, resize, resizeShortSide } from "./pixels/resize.ts";
+export type { Compiled, Manifest, PortManifest, StepManifest } from "./runtime/manifest.ts";
+export { load, type Model, type StepTime } from "./runtime/model.ts";
+export { readWeights } from "./safetensors/load_weights.ts";
+export { readNetwork, writeWeights } from "./safetensors/model_file.ts";
+export { readSafetensors } from "./safetensors/read_safetensors.ts";
+export { writeSafetensors } from "./safetensors/write_safetensors.ts";
 export {
   elementCount,
   formatShape,

@@ -1,7 +1,20 @@
 import { ShapeError } from "./errors.ts";
 
 /** Element types a tensor may have. Networks compute in `f32`; the others are how files store numbers. */
-export type DType = "f32" | "f16" | "bf16" | "f64" | "i8" | "u8" | "i16" | "u16" | "i32" | "u32" | "i64" | "u64" | "bool";
+export type DType =
+  | "f32"
+  | "f16"
+  | "bf16"
+  | "f64"
+  | "i8"
+  | "u8"
+  | "i16"
+  | "u16"
+  | "i32"
+  | "u32"
+  | "i64"
+  | "u64"
+  | "bool";
 
 /** Lengths of a tensor's axes, outermost first. `[]` is a scalar. Activations are `[N, H, W, C]`. */
 export type Shape = readonly number[];

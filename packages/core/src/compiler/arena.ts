@@ -1,4 +1,4 @@
-import { type Buffer } from "./layout.ts";
+import type { Buffer } from "./layout.ts";
 import type { Lowered } from "./lower.ts";
 import { bufferBytes } from "./lowering.ts";
 
@@ -68,7 +68,10 @@ function findLifetimes({ steps, inputs, outputs }: Lowered): readonly Lifetime[]
 function mostAlive(lifetimes: readonly Lifetime[], steps: number): number {
   let most = 0;
   for (let step = 0; step < steps; step++) {
-    const alive = lifetimes.reduce((sum, { bytes, first, last }) => (first <= step && step <= last ? sum + bytes : sum), 0);
+    const alive = lifetimes.reduce(
+      (sum, { bytes, first, last }) => (first <= step && step <= last ? sum + bytes : sum),
+      0,
+    );
     most = Math.max(most, alive);
   }
   return most;

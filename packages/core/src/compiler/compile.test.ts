@@ -18,7 +18,8 @@ async function worstDifference(seed: number, simd: "relaxed" | "plain"): Promise
   // Twice: a second run finds the arena as the first one left it.
   for (let run = 0; run < 2; run++) {
     const actual = model.run(inputs);
-    for (const [name, { data }] of Object.entries(expected)) worst = Math.max(worst, relativeDifference(data, actual[name] as Float32Array));
+    for (const [name, { data }] of Object.entries(expected))
+      worst = Math.max(worst, relativeDifference(data, actual[name] as Float32Array));
   }
   model.dispose();
   return worst;

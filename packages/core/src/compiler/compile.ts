@@ -51,7 +51,9 @@ export function compile(network: Network | Graph, options: CompileOptions = {}):
   const program = runPasses(toProgram(graph, weights), undefined, options.onPass);
   const { bytes, manifest } = emit(network.name, lower(program, target), target, options.names ?? false);
   if (manifest.pages > MOST_PAGES) {
-    throw new UnsupportedError(`"${network.name}" needs ${manifest.pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`);
+    throw new UnsupportedError(
+      `"${network.name}" needs ${manifest.pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`,
+    );
   }
   return { bytes, manifest };
 }
@@ -62,7 +64,8 @@ function withKept(graph: Graph, keep: readonly string[]): Graph {
   const taken = new Set(graph.outputs.map((output) => output.name));
   const added = keep.map((name) => {
     const node = findNode(graph, name);
-    if (node === undefined || isNode(node, "parameter")) throw new OptionError(`Graph "${graph.name}" has no value named "${name}" to keep.`);
+    if (node === undefined || isNode(node, "parameter"))
+      throw new OptionError(`Graph "${graph.name}" has no value named "${name}" to keep.`);
     if (taken.has(name)) throw new OptionError(`"${name}" is an output already; it needs no keeping.`);
     taken.add(name);
     return { name, value: node.id };

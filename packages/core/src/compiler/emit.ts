@@ -4,7 +4,7 @@ import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.t
 import { f64, i32, memory } from "../wasm/instructions.ts";
 import { createModule, type ModuleBuilder } from "../wasm/module_builder.ts";
 import type { I32, Local } from "../wasm/value_types.ts";
-import { planArena, type Arena } from "./arena.ts";
+import { type Arena, planArena } from "./arena.ts";
 import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
 import type { Address, Call, Constant, Kernel } from "./plan.ts";
@@ -34,11 +34,20 @@ export interface Emitted {
 }
 
 /** Writes a lowered graph as a module: one function a kernel, one `run` that calls them in order, and the packed weights as data. */
-export function emit(name: string, lowered: Lowered, target: Target, names: boolean): Emitted & { bytes: Uint8Array<ArrayBuffer> } {
+export function emit(
+  name: string,
+  lowered: Lowered,
+  target: Target,
+  names: boolean,
+): Emitted & { bytes: Uint8Array<ArrayBuffer> } {
   const plan = planMemory(lowered, target);
   const pages = Math.ceil(plan.end / PAGE_BYTES);
   const module = createModule({ name: "depthwise" });
-  module.importMemory("env", "memory", target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages });
+  module.importMemory(
+    "env",
+    "memory",
+    target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages },
+  );
   const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
   emitInitialize(module, plan);
   const kernels = emitKernels(module, lowered);
@@ -125,11 +134,22 @@ function emitRun(
   });
 }
 
-function stamp(f: FunctionBuilder, plan: MemoryPlan, now: FunctionHandle<readonly ["f64"]> | undefined, index: number): void {
+function stamp(
+  f: FunctionBuilder,
+  plan: MemoryPlan,
+  now: FunctionHandle<readonly ["f64"]> | undefined,
+  index: number,
+): void {
   if (now && plan.profile !== undefined) f.do(f64.store(i32.const(plan.profile + index * 8), f.call(now, [])));
 }
 
-function emitCall(f: FunctionBuilder, call: Call, handle: FunctionHandle, plan: MemoryPlan, image: Local<"i32"> | undefined): void {
+function emitCall(
+  f: FunctionBuilder,
+  call: Call,
+  handle: FunctionHandle,
+  plan: MemoryPlan,
+  image: Local<"i32"> | undefined,
+): void {
   const args = call.args.map((address) => addressExpr(address, plan, image));
   f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
 }

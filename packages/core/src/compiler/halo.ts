@@ -85,9 +85,11 @@ function rootsOf(graph: Graph, value: ValueId): readonly ValueId[] {
 /** Rows and columns beyond the picture that a window reads: its padding, less what stride leaves over, plus a ceil-mode overhang. */
 function windowPadding(graph: Graph, node: Node): Padding {
   const { operation } = node;
-  if (operation.op !== "convolution" && operation.op !== "max_pool" && operation.op !== "average_pool") return noPadding;
+  if (operation.op !== "convolution" && operation.op !== "max_pool" && operation.op !== "average_pool")
+    return noPadding;
   const input = graph.nodes[node.inputs[0] as ValueId] as Node;
-  const kernel = operation.op === "convolution" ? (graph.nodes[node.inputs[1] as ValueId] as Node).shape : operation.kernel;
+  const kernel =
+    operation.op === "convolution" ? (graph.nodes[node.inputs[1] as ValueId] as Node).shape : operation.kernel;
   const dilation: Pair = operation.op === "convolution" ? operation.dilation : [1, 1];
   const after = (axis: 0 | 1, before: number) => {
     const span = dilatedSize(kernel[axis] as number, dilation[axis]);

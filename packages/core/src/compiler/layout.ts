@@ -69,7 +69,8 @@ export function hasHalo(buffer: Buffer): boolean {
 
 /** A shape as height, width and channels of one picture: `[N, C]` is a single pixel, other ranks are rows of one pixel. */
 export function pictureOf(shape: Shape): { height: number; width: number; channels: number } {
-  if (shape.length === 4) return { height: shape[1] as number, width: shape[2] as number, channels: shape[3] as number };
+  if (shape.length === 4)
+    return { height: shape[1] as number, width: shape[2] as number, channels: shape[3] as number };
   const channels = shape.at(-1) ?? 1;
   const height = shape.slice(1, -1).reduce((product, length) => product * length, 1);
   return { height, width: 1, channels };
@@ -94,7 +95,10 @@ export function runsOf(view: View, bridge: number = LANES - 1): readonly Channel
   const runs: { buffer: Buffer; channel: number; slots: number[] }[] = [];
   for (const { place, channel } of order) {
     const last = runs.at(-1);
-    const gap = last && last.buffer === place.buffer ? place.channel - (last.channel + last.slots.length) : Number.POSITIVE_INFINITY;
+    const gap =
+      last && last.buffer === place.buffer
+        ? place.channel - (last.channel + last.slots.length)
+        : Number.POSITIVE_INFINITY;
     if (last && gap <= bridge && gap >= 0) {
       for (let i = 0; i < gap; i++) last.slots.push(-1);
       last.slots.push(channel);
@@ -112,7 +116,10 @@ export function isContiguous(view: View): boolean {
 /** The only buffer of a view. */
 export function soleBuffer(view: View): Buffer {
   const first = (view.places[0] as Place).buffer;
-  invariant(view.places.every((place) => place.buffer === first), "a view over several buffers was taken for one over a single buffer");
+  invariant(
+    view.places.every((place) => place.buffer === first),
+    "a view over several buffers was taken for one over a single buffer",
+  );
   return first;
 }
 

@@ -6,7 +6,14 @@ import type { Program } from "../passes/program.ts";
 import { formatShape } from "../tensor.ts";
 import { type Buffer, hasHalo, isContiguous, type Place, pictureOf, soleBuffer, type View } from "./layout.ts";
 import { lowerConvolution, lowerLinear } from "./lower_convolution.ts";
-import { copyCalls, lowerActivation, lowerBatchNorm, lowerBinary, lowerFlatten, lowerPad } from "./lower_elementwise.ts";
+import {
+  copyCalls,
+  lowerActivation,
+  lowerBatchNorm,
+  lowerBinary,
+  lowerFlatten,
+  lowerPad,
+} from "./lower_elementwise.ts";
 import { lowerGlobalAveragePool, lowerPool, lowerResize, lowerSoftmax } from "./lower_pool.ts";
 import { atPixel, inOrder, Lowering, viewOf } from "./lowering.ts";
 import type { Address, Step } from "./plan.ts";
@@ -39,14 +46,23 @@ const rules = {
   activation: lowerActivation,
   add: lowerBinary,
   multiply: lowerBinary,
-  concatenate: (node, to) => setView(node, to, node.inputs.flatMap((input) => to.view(input).places)),
+  concatenate: (node, to) =>
+    setView(
+      node,
+      to,
+      node.inputs.flatMap((input) => to.view(input).places),
+    ),
   slice: (node, to) => {
     const { start, count } = node.operation;
     setView(node, to, to.view(node.inputs[0] as ValueId).places.slice(start, start + count));
   },
   permute: (node, to) => {
     const { places } = to.view(node.inputs[0] as ValueId);
-    setView(node, to, permutationOrder(node.operation.permutation, places.length).map((from) => places[from] as Place));
+    setView(
+      node,
+      to,
+      permutationOrder(node.operation.permutation, places.length).map((from) => places[from] as Place),
+    );
   },
   max_pool: lowerPool,
   average_pool: lowerPool,
@@ -82,7 +98,9 @@ export function lower({ graph, weights }: Program, target: Target): Lowered {
 function batchOf(graph: Graph): number {
   const batches = new Set(graph.nodes.filter((node) => !isNode(node, "parameter")).map((node) => node.shape[0] ?? 1));
   if (batches.size !== 1) {
-    throw new UnsupportedError(`Graph "${graph.name}" mixes batch sizes ${[...batches].join(", ")}; the compiler needs a single one.`);
+    throw new UnsupportedError(
+      `Graph "${graph.name}" mixes batch sizes ${[...batches].join(", ")}; the compiler needs a single one.`,
+    );
   }
   return [...batches][0] as number;
 }
@@ -92,7 +110,10 @@ function checkParameters(graph: Graph): void {
   for (const node of graph.nodes) {
     const { op } = node.operation;
     const takesParameters = op === "convolution" || op === "linear" || op === "batch_norm";
-    const last = op === "convolution" || op === "linear" ? 1 + Number((node.operation as { bias: boolean }).bias) : node.inputs.length - 1;
+    const last =
+      op === "convolution" || op === "linear"
+        ? 1 + Number((node.operation as { bias: boolean }).bias)
+        : node.inputs.length - 1;
     node.inputs.forEach((input, i) => {
       const source = graph.nodes[input] as Node;
       const isWanted = takesParameters && i >= 1 && i <= last;
@@ -116,7 +137,8 @@ function lowerInput(node: Node, to: Lowering): Port {
   if (to.images === 1 && !hasHalo(padded)) to.views.set(node.id, direct);
   else {
     const view = viewOf({ buffer: padded, channel: 0, preparation: [] }, inOrder(channels));
-    const address = (target: Buffer): Address => (target === buffer ? { kind: "batch", buffer } : atPixel(target, 0, 0, 0));
+    const address = (target: Buffer): Address =>
+      target === buffer ? { kind: "batch", buffer } : atPixel(target, 0, 0, 0);
     to.step(node, [...to.fillHalo(padded), ...copyCalls(to, direct, view, address)], [buffer], [padded]);
     to.views.set(node.id, view);
   }
@@ -128,11 +150,18 @@ function lowerOutput({ name, value }: Output, to: Lowering, inputs: ReadonlySet<
   const node = to.graph.nodes[value] as Node;
   const view = to.view(value);
   const { height, width, channels } = pictureOf(node.shape);
-  if (to.images === 1 && isDirect(view) && !inputs.has(soleBuffer(view))) return { name, buffer: soleBuffer(view), shape: node.shape };
+  if (to.images === 1 && isDirect(view) && !inputs.has(soleBuffer(view)))
+    return { name, buffer: soleBuffer(view), shape: node.shape };
   const buffer = to.buffer({ name, height, width, stride: channels, images: to.images });
   const packed = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(channels));
-  const address = (target: Buffer): Address => (target === buffer ? { kind: "batch", buffer } : atPixel(target, 0, 0, 0));
-  to.step({ name: `${name}/copy`, op: "output" }, copyCalls(to, view, packed, address), view.places.map((place) => place.buffer), [buffer]);
+  const address = (target: Buffer): Address =>
+    target === buffer ? { kind: "batch", buffer } : atPixel(target, 0, 0, 0);
+  to.step(
+    { name: `${name}/copy`, op: "output" },
+    copyCalls(to, view, packed, address),
+    view.places.map((place) => place.buffer),
+    [buffer],
+  );
   return { name, buffer, shape: node.shape };
 }
 

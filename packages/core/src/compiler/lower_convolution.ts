@@ -115,13 +115,22 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
   const { groups, inPerGroup, outPerGroup } = parts;
   if (groups > 1 && inPerGroup === 1) return lowerDepthwise(parts, to);
   // With so few channels a group, lanes for channels would stay empty or sums would be too short: give lanes to groups instead.
-  const order = groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16 ? groupOrder(parts) : undefined;
+  const order =
+    groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16
+      ? groupOrder(parts)
+      : undefined;
   if (order) return lowerGroupwise(parts, order, to);
   lowerGemm(parts, to);
 }
 
 /** A weight by tap, input channel in its group and output channel. */
-function weightOf({ weights, kernel, inPerGroup, outPerGroup, groups }: ConvolutionParts, kh: number, kw: number, ic: number, oc: number): number {
+function weightOf(
+  { weights, kernel, inPerGroup, outPerGroup, groups }: ConvolutionParts,
+  kh: number,
+  kw: number,
+  ic: number,
+  oc: number,
+): number {
   return weights[((kh * kernel[1] + kw) * inPerGroup + ic) * outPerGroup * groups + oc] as number;
 }
 
@@ -244,7 +253,8 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
         (oc, group) => bias?.[group * outPerGroup + oc] ?? 0,
       ),
   };
-  const kind = spec.inputPlaneBytes.length === 1 ? "depthwise" : `groupwise${spec.inputPlaneBytes.length}x${outPerGroup}`;
+  const kind =
+    spec.inputPlaneBytes.length === 1 ? "depthwise" : `groupwise${spec.inputPlaneBytes.length}x${outPerGroup}`;
   const name = [
     `f32_${kind}_${kernel.join("x")}_s${operation.stride.join("x")}_${spec.tile}x${placement.vectors * 4}`,
     operation.activation === "none" ? "" : `_${operation.activation}`,
@@ -318,7 +328,9 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const depthCount = kernel[0] * kernel[1] * inPerGroup;
   const groupFloats = roundUpToLanes(outPerGroup);
   const region = to.allocate(node, groups * groupFloats);
-  const positions = inOrder(groups * outPerGroup).map((c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup));
+  const positions = inOrder(groups * outPerGroup).map(
+    (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
+  );
   const isNatural = groups === 1 || groupFloats === outPerGroup;
   const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
   const segments = chooseSegments(to.target, pixels, groupFloats / 4);
@@ -377,7 +389,9 @@ function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string
   const kind = isNode(node, "linear") ? "linear" : kernel[0] * kernel[1] === 1 ? "pointwise" : "spatial";
   const shape = kind === "spatial" ? `_${kernel.join("x")}_s${operation.stride.join("x")}` : "";
   const tile = spec.segments.map((segment) => `${segment.rows}x${segment.vectors * 4}`).join("+");
-  const activations = [spec.activation, spec.residual ? "add" : "none", spec.residualActivation].filter((a) => a !== "none");
+  const activations = [spec.activation, spec.residual ? "add" : "none", spec.residualActivation].filter(
+    (a) => a !== "none",
+  );
   const grouped = groups === 1 ? "" : `_g${groups}`;
   return [
     `f32_${kind}_${tile}${shape}${grouped}`,
@@ -413,7 +427,10 @@ function chooseOuter(parts: ConvolutionParts): "pixels" | "channels" {
 function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
   const { input, groups, inPerGroup, kernel, operation } = parts;
   const buffers = buffersOf(input);
-  const groupView = (group: number): View => ({ ...input, places: input.places.slice(group * inPerGroup, (group + 1) * inPerGroup) });
+  const groupView = (group: number): View => ({
+    ...input,
+    places: input.places.slice(group * inPerGroup, (group + 1) * inPerGroup),
+  });
   const first = runWalk(parts, groupView(0), buffers);
   if (groups === 1) return { ...first, buffers, entries: () => first.entries, groupInputBytes: 0, table: undefined };
   const sole = buffers.length === 1;
@@ -424,7 +441,8 @@ function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
     return { ...first, buffers, entries: () => first.entries, groupInputBytes: step * FLOAT, table: undefined };
   }
   const [head] = buffers as [Buffer, ...Buffer[]];
-  if (buffers.some((other) => pixelBytes(other) !== pixelBytes(head) || rowBytes(other) !== rowBytes(head))) return undefined;
+  if (buffers.some((other) => pixelBytes(other) !== pixelBytes(head) || rowBytes(other) !== rowBytes(head)))
+    return undefined;
   const walks = inOrder(groups).map((group) => inOrder(taps * inPerGroup).map((k) => tableEntry(parts, group, k)));
   const { top, left } = operation.padding;
   const origin = (buffer: Buffer) => atPixelOffset(buffer, -top, -left);
@@ -437,7 +455,13 @@ function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
       });
     },
   };
-  return { depth: "table", buffers: [head], entries: (group) => (walks[group] ?? []).map((walk) => walk.entry), groupInputBytes: 0, table };
+  return {
+    depth: "table",
+    buffers: [head],
+    entries: (group) => (walks[group] ?? []).map((walk) => walk.entry),
+    groupInputBytes: 0,
+    table,
+  };
 }
 
 function atPixelOffset(buffer: Buffer, row: number, column: number): number {
@@ -445,14 +469,21 @@ function atPixelOffset(buffer: Buffer, row: number, column: number): number {
 }
 
 /** Input k of a group, as the table holds it: taps outside, channels inside. */
-function tableEntry(parts: ConvolutionParts, group: number, k: number): { entry: DepthEntry; place: Place; bytes: number } {
+function tableEntry(
+  parts: ConvolutionParts,
+  group: number,
+  k: number,
+): { entry: DepthEntry; place: Place; bytes: number } {
   const { inPerGroup, kernel, operation, input } = parts;
   const ic = k % inPerGroup;
   const tap = Math.floor(k / inPerGroup);
   const entry = { kh: Math.floor(tap / kernel[1]), kw: tap % kernel[1], ic };
   const place = input.places[group * inPerGroup + ic] as Place;
   const { dilation } = operation;
-  const bytes = entry.kh * dilation[0] * rowBytes(place.buffer) + entry.kw * dilation[1] * pixelBytes(place.buffer) + place.channel * FLOAT;
+  const bytes =
+    entry.kh * dilation[0] * rowBytes(place.buffer) +
+    entry.kw * dilation[1] * pixelBytes(place.buffer) +
+    place.channel * FLOAT;
   return { entry, place, bytes };
 }
 
@@ -485,11 +516,23 @@ function runWalk(
     const isWholePixel = slots.length === buffer.stride && dilatedColumns === 1;
     if (isWholePixel) {
       // A row of taps is one stretch of memory.
-      depth.push({ input, offsetBytes: offset(0, 0), count: columns * slots.length, repeat: rows, stepBytes: dilatedRows * rowBytes(buffer) });
+      depth.push({
+        input,
+        offsetBytes: offset(0, 0),
+        count: columns * slots.length,
+        repeat: rows,
+        stepBytes: dilatedRows * rowBytes(buffer),
+      });
     }
     for (let kh = 0; kh < rows; kh++) {
       if (!isWholePixel) {
-        depth.push({ input, offsetBytes: offset(kh, 0), count: slots.length, repeat: columns, stepBytes: dilatedColumns * pixelBytes(buffer) });
+        depth.push({
+          input,
+          offsetBytes: offset(kh, 0),
+          count: slots.length,
+          repeat: columns,
+          stepBytes: dilatedColumns * pixelBytes(buffer),
+        });
       }
       for (let kw = 0; kw < columns; kw++) for (const ic of slots) entries.push({ kh, kw, ic });
     }
@@ -503,6 +546,8 @@ function runWalk(
 function listed(depth: readonly DepthRun[]): readonly DepthList[] {
   return depth.map(({ input, offsetBytes, count, repeat, stepBytes }) => ({
     input,
-    offsetsBytes: inOrder(repeat * count).map((i) => offsetBytes + Math.floor(i / count) * stepBytes + (i % count) * FLOAT),
+    offsetsBytes: inOrder(repeat * count).map(
+      (i) => offsetBytes + Math.floor(i / count) * stepBytes + (i % count) * FLOAT,
+    ),
   }));
 }

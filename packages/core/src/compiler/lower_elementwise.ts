@@ -1,7 +1,14 @@
 import type { Node, ValueId } from "../graph/graph.ts";
 import type { Activation, OperationOf, Padding } from "../graph/operations.ts";
-import { channelCopyKernel, elementwiseKernel, type ElementwiseSpec, rowCopyKernel, type Stride } from "./kernels/elementwise.ts";
-import { groupwiseKernel, type GroupwiseSpec, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
+import { scaleAndShift } from "../passes/fold_batch_norm.ts";
+import {
+  channelCopyKernel,
+  type ElementwiseSpec,
+  elementwiseKernel,
+  rowCopyKernel,
+  type Stride,
+} from "./kernels/elementwise.ts";
+import { type GroupwiseSpec, groupwiseKernel, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
 import {
   type Buffer,
   buffersOf,
@@ -17,7 +24,6 @@ import {
   type View,
 } from "./layout.ts";
 import { at, atPixel, channelwiseLayout, inOrder, integers, type Lowering, viewOf } from "./lowering.ts";
-import { scaleAndShift } from "../passes/fold_batch_norm.ts";
 import type { Address, Call } from "./plan.ts";
 
 /** A buffer's distances. */
@@ -47,7 +53,10 @@ export function lowerActivation(node: Node<OperationOf<"activation">>, to: Lower
 export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Lowering): void {
   const [x, ...statistics] = node.inputs as readonly [ValueId, ...ValueId[]];
   const input = to.view(x);
-  const { scale, shift } = scaleAndShift(statistics.map((id) => to.numbers(id)), node.operation.epsilon);
+  const { scale, shift } = scaleAndShift(
+    statistics.map((id) => to.numbers(id)),
+    node.operation.epsilon,
+  );
   const layout = channelwiseLayout(input);
   const region = to.allocate(node, layout.channels);
   const calls = layout.runs.map(({ run, vectors, channel }) => {
@@ -71,12 +80,22 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
     const constant = {
       bytes: packedGroupwiseFloats(spec) * FLOAT,
       write: ({ f32 }: { f32: Float32Array }) =>
-        packGroupwise(f32, spec, lanes, (_kh, _kw, _ic, _oc, c) => scale[c] as number, (_oc, c) => shift[c] as number),
+        packGroupwise(
+          f32,
+          spec,
+          lanes,
+          (_kh, _kw, _ic, _oc, c) => scale[c] as number,
+          (_oc, c) => shift[c] as number,
+        ),
     };
     const name = `f32_scale_shift_${vectors * 4}__${to.target.simd}_w${input.width}_${strideName([spec.inputPixelBytes, spec.inputRowBytes, spec.outputPixelBytes, spec.outputRowBytes])}`;
     const call: Call = {
       kernel: to.kernel(name, (n) => groupwiseKernel(n, spec, to.target)),
-      args: [atPixel(run.buffer, 0, 0, run.channel), { kind: "constant", constant }, atPixel(region.buffer, 0, 0, region.channel + channel)],
+      args: [
+        atPixel(run.buffer, 0, 0, run.channel),
+        { kind: "constant", constant },
+        atPixel(region.buffer, 0, 0, region.channel + channel),
+      ],
       units: input.height,
       grain: 1,
     };
@@ -105,7 +124,11 @@ export function lowerBinary(node: Node<OperationOf<"add"> | OperationOf<"multipl
 export function addInto(node: Node, view: View, residual: View, activation: Activation, to: Lowering): void {
   const other = inOrderOf(node, residual, view, to);
   const runs = runsOf(view);
-  const calls = binaryCalls(to, view, other, (run) => ({ operation: "add", activation, output: runs[run] as ChannelRun }));
+  const calls = binaryCalls(to, view, other, (run) => ({
+    operation: "add",
+    activation,
+    output: runs[run] as ChannelRun,
+  }));
   to.step({ name: `${node.name}/add`, op: "add" }, calls, [...buffersOf(view), ...buffersOf(other)], buffersOf(view));
 }
 
@@ -138,7 +161,10 @@ interface ElementwiseCallSpec {
   readonly output: { readonly buffer: Buffer; readonly channel: number };
 }
 
-function elementwiseCall(to: Lowering, { operation, activation, vectors, operands, output }: ElementwiseCallSpec): Call {
+function elementwiseCall(
+  to: Lowering,
+  { operation, activation, vectors, operands, output }: ElementwiseCallSpec,
+): Call {
   const spec: ElementwiseSpec = {
     operation,
     activation,
@@ -168,7 +194,11 @@ function inOrderOf(node: Node, view: View, model: View, to: Lowering): View {
   const modelRuns = runsOf(model);
   const isSame =
     runs.length === modelRuns.length &&
-    runs.every((run, i) => run.slots.length === modelRuns[i]?.slots.length && run.slots.every((slot, j) => slot === modelRuns[i]?.slots[j]));
+    runs.every(
+      (run, i) =>
+        run.slots.length === modelRuns[i]?.slots.length &&
+        run.slots.every((slot, j) => slot === modelRuns[i]?.slots[j]),
+    );
   if (isSame) return view;
   // One buffer for each run, so that runs stay apart as the model's are.
   const places = new Array<Place>(view.places.length);
@@ -200,12 +230,22 @@ export function inNaturalOrder(node: Node, view: View, to: Lowering, padding?: P
     halo,
   });
   const copy = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(view.places.length));
-  to.step({ name: `${node.name}/copy`, op: "copy" }, [...to.fillHalo(buffer), ...copyCalls(to, view, copy)], buffersOf(view), [buffer]);
+  to.step(
+    { name: `${node.name}/copy`, op: "copy" },
+    [...to.fillHalo(buffer), ...copyCalls(to, view, copy)],
+    buffersOf(view),
+    [buffer],
+  );
   return copy;
 }
 
 /** Copies every channel of `from` to where `into` has it. */
-export function copyCalls(to: Lowering, from: View, into: View, address: (buffer: Buffer) => Address = (buffer) => atPixel(buffer, 0, 0, 0)): readonly Call[] {
+export function copyCalls(
+  to: Lowering,
+  from: View,
+  into: View,
+  address: (buffer: Buffer) => Address = (buffer) => atPixel(buffer, 0, 0, 0),
+): readonly Call[] {
   const pairs = new Map<string, { input: Buffer; output: Buffer; table: number[] }>();
   from.places.forEach((place, c) => {
     const target = into.places[c] as Place;
@@ -217,7 +257,9 @@ export function copyCalls(to: Lowering, from: View, into: View, address: (buffer
   return [...pairs.values()].map(({ input, output, table }) => {
     const channels = table.length / 2;
     const isWhole =
-      channels === input.stride && channels === output.stride && table.every((bytes, i) => bytes === Math.floor(i / 2) * FLOAT);
+      channels === input.stride &&
+      channels === output.stride &&
+      table.every((bytes, i) => bytes === Math.floor(i / 2) * FLOAT);
     if (isWhole) return rowCopy(to, input, output, from, address);
     const spec = { width: from.width, channels, input: strideOf(input), output: strideOf(output) };
     const name = `f32_copy_channels_${channels}_w${spec.width}_${strideName([spec.input.pixelBytes, spec.input.rowBytes, spec.output.pixelBytes, spec.output.rowBytes])}`;
@@ -233,7 +275,12 @@ export function copyCalls(to: Lowering, from: View, into: View, address: (buffer
 function rowCopy(to: Lowering, input: Buffer, output: Buffer, view: View, address: (buffer: Buffer) => Address): Call {
   const spec = { floats: view.width * input.stride, inputRowBytes: rowBytes(input), outputRowBytes: rowBytes(output) };
   const name = `f32_copy_rows_${spec.floats}_${strideName([spec.inputRowBytes, spec.outputRowBytes])}`;
-  return { kernel: to.kernel(name, (n) => rowCopyKernel(n, spec)), args: [address(input), address(output)], units: view.height, grain: 1 };
+  return {
+    kernel: to.kernel(name, (n) => rowCopyKernel(n, spec)),
+    args: [address(input), address(output)],
+    units: view.height,
+    grain: 1,
+  };
 }
 
 /** A picture inside a larger one that holds `value` around it. */
@@ -248,7 +295,12 @@ export function lowerPad(node: Node<OperationOf<"pad">>, to: Lowering): void {
   to.step({ name: `${node.name}/fill`, op: "pad" }, [to.fillAll(buffer, value)], [], [buffer]);
   to.step({ name: `${node.name}/border`, op: "pad" }, to.fillHalo(buffer), [], [buffer]);
   const shifted = (target: Buffer) =>
-    target === buffer ? at(buffer, (buffer.halo.top + padding.top) * rowBytes(buffer) + (buffer.halo.left + padding.left) * pixelBytes(buffer)) : atPixel(target, 0, 0, 0);
+    target === buffer
+      ? at(
+          buffer,
+          (buffer.halo.top + padding.top) * rowBytes(buffer) + (buffer.halo.left + padding.left) * pixelBytes(buffer),
+        )
+      : atPixel(target, 0, 0, 0);
   to.step(node, copyCalls(to, input, view, shifted), buffersOf(input), [buffer]);
   to.views.set(node.id, view);
 }

@@ -1,6 +1,6 @@
 import { isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { OperationOf } from "../graph/operations.ts";
-import { globalPoolKernel, poolKernel, type PoolSpec } from "./kernels/pool.ts";
+import { globalPoolKernel, type PoolSpec, poolKernel } from "./kernels/pool.ts";
 import { resizeKernel, resizeTaps, TAP_BYTES } from "./kernels/resize.ts";
 import { softmaxKernel } from "./kernels/softmax.ts";
 import { buffersOf, isContiguous, pixelBytes, roundUpToLanes, rowBytes, soleBuffer, type View } from "./layout.ts";
@@ -13,7 +13,11 @@ export function lowerPool(node: Node<OperationOf<"max_pool"> | OperationOf<"aver
   let input = to.view(node.inputs[0] as ValueId);
   const { operation } = node;
   if (to.halos.copiedPools.has(node.id)) {
-    const overhang = { ...operation.padding, bottom: operation.padding.bottom + operation.stride[0], right: operation.padding.right + operation.stride[1] };
+    const overhang = {
+      ...operation.padding,
+      bottom: operation.padding.bottom + operation.stride[0],
+      right: operation.padding.right + operation.stride[1],
+    };
     input = inNaturalOrder(node, input, to, overhang, Number.NEGATIVE_INFINITY);
   }
   const [, outHeight, outWidth] = node.shape as readonly [number, number, number, number];
@@ -52,7 +56,12 @@ export function lowerPool(node: Node<OperationOf<"max_pool"> | OperationOf<"aver
 /** One over the number of cells that count, for each output pixel; a single number where it is always the same. */
 function averageFactors(node: Node<OperationOf<"average_pool">>, to: Lowering): Float32Array {
   const { kernel, stride, padding, countIncludePad } = node.operation;
-  const [, height, width] = nodeOf(to.graph, node.inputs[0] as ValueId).shape as readonly [number, number, number, number];
+  const [, height, width] = nodeOf(to.graph, node.inputs[0] as ValueId).shape as readonly [
+    number,
+    number,
+    number,
+    number,
+  ];
   const [, outHeight, outWidth] = node.shape as readonly [number, number, number, number];
   const cells = (axis: 0 | 1, out: number, size: number, before: number, after: number) => {
     const start = out * stride[axis] - before;
@@ -101,10 +110,18 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
     const spec = { outWidth: width, vectors, output: strideOf(region.buffer) };
     const name = `f32_resize_${vectors * 4}_w${width}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
     const rows: Address = { kind: "constant", constant: tapTable(input, "rows", height, rowBytes(run.buffer), mode) };
-    const columns: Address = { kind: "constant", constant: tapTable(input, "columns", width, pixelBytes(run.buffer), mode) };
+    const columns: Address = {
+      kind: "constant",
+      constant: tapTable(input, "columns", width, pixelBytes(run.buffer), mode),
+    };
     return {
       kernel: to.kernel(name, (n) => resizeKernel(n, spec)),
-      args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(region.buffer, 0, 0, region.channel + channel), rows, columns],
+      args: [
+        atPixel(run.buffer, 0, 0, run.channel),
+        atPixel(region.buffer, 0, 0, region.channel + channel),
+        rows,
+        columns,
+      ],
       units: height,
       grain: 1,
     };
@@ -113,7 +130,13 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
   to.views.set(node.id, viewOf(region, layout.positions));
 }
 
-function tapTable(input: View, axis: "rows" | "columns", outSize: number, stepBytes: number, mode: "nearest" | "bilinear"): Constant {
+function tapTable(
+  input: View,
+  axis: "rows" | "columns",
+  outSize: number,
+  stepBytes: number,
+  mode: "nearest" | "bilinear",
+): Constant {
   const taps = resizeTaps(axis === "rows" ? input.height : input.width, outSize, stepBytes, mode);
   return {
     bytes: taps.length * TAP_BYTES,

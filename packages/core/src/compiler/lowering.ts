@@ -91,7 +91,13 @@ export class Lowering {
     if (share && share.channels === channels) {
       const isFirst = share.group.buffer === undefined;
       const { height, width } = pictureOf(node.shape);
-      share.group.buffer ??= this.buffer({ name: node.name, height, width, stride: share.group.stride, halo: share.group.halo });
+      share.group.buffer ??= this.buffer({
+        name: node.name,
+        height,
+        width,
+        stride: share.group.stride,
+        halo: share.group.halo,
+      });
       const { buffer } = share.group;
       return { buffer, channel: share.channel, preparation: isFirst ? this.fillHalo(buffer) : [] };
     }
@@ -109,7 +115,13 @@ export class Lowering {
     return kernel;
   }
 
-  step(node: Node | { name: string; op: string }, calls: readonly Call[], reads: readonly Buffer[], writes: readonly Buffer[], macs = 0): void {
+  step(
+    node: Node | { name: string; op: string },
+    calls: readonly Call[],
+    reads: readonly Buffer[],
+    writes: readonly Buffer[],
+    macs = 0,
+  ): void {
     const op = "operation" in node ? node.operation.op : node.op;
     this.steps.push({ name: node.name, op, calls, reads, writes, macs });
   }
@@ -190,7 +202,11 @@ export function channelwiseLayout(view: View): ChannelwiseLayout {
 /** A view of a region: channel c at float `positions[c]`. */
 export function viewOf(region: Region, positions: readonly number[]): View {
   const { buffer, channel } = region;
-  return { height: buffer.height, width: buffer.width, places: positions.map((position) => ({ buffer, channel: channel + position })) };
+  return {
+    height: buffer.height,
+    width: buffer.width,
+    places: positions.map((position) => ({ buffer, channel: channel + position })),
+  };
 }
 
 /** Positions of channels that lie in order. */
@@ -217,7 +233,11 @@ function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
     if (!isNode(node, "concatenate") || node.shape.length !== 4) continue;
     const parts = node.inputs.map((input) => nodeOf(graph, input));
     const canShare = (part: Node) =>
-      !isView(part) && !isNode(part, "input") && !isNode(part, "parameter") && !isNode(part, "flatten") && !shares.has(part.id);
+      !isView(part) &&
+      !isNode(part, "input") &&
+      !isNode(part, "parameter") &&
+      !isNode(part, "flatten") &&
+      !shares.has(part.id);
     const fills = new Set(parts.map((part) => halos.of(part.id).fill));
     if (!parts.every(canShare) || new Set(node.inputs).size !== parts.length || fills.size !== 1) continue;
     const padding = parts.map((part) => halos.of(part.id).padding).reduce(larger);

@@ -7,7 +7,9 @@ let relaxed: boolean | undefined;
 export function supportsRelaxedSimd(): boolean {
   if (relaxed === undefined) {
     const module = createModule();
-    module.function("probe", { params: { x: "v128" }, results: ["v128"] }, (f, { x }) => f.return(f32x4.relaxed_madd(x, x, x)));
+    module.function("probe", { params: { x: "v128" }, results: ["v128"] }, (f, { x }) =>
+      f.return(f32x4.relaxed_madd(x, x, x)),
+    );
     relaxed = WebAssembly.validate(module.bytes());
   }
   return relaxed;

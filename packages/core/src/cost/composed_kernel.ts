@@ -2,7 +2,7 @@ import { GraphError, UnsupportedError, WeightsError } from "../errors.ts";
 import { findNode, type Graph, isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { OperationName, OperationOf, Pair, Window } from "../graph/operations.ts";
 import { permutationOrder } from "../graph/permutation.ts";
-import { type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
+import { type Shape, type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
 
 /** A stretch of a graph as one dense convolution. */
 export interface ComposedKernel extends Window {
@@ -28,6 +28,8 @@ interface Step {
   readonly inputs: readonly (Affine | undefined)[];
   /** Numbers of the node's parameters, by position among its inputs. */
   readonly numbers: (input: number) => Float32Array;
+  /** `[kh, kw, in/groups, out]` of a convolution's kernel. */
+  readonly kernelShape: Shape;
   /** Channels of the first value. */
   readonly rows: number;
 }
@@ -65,7 +67,9 @@ export function composeKernel(graph: Graph, weights: Weights, from: string, to: 
     if (!needed.has(node.id) || isNode(node, "parameter")) continue;
     const rule = composeRules[node.operation.op] as ComposeRule<OperationName>;
     const inputs = node.inputs.map((input) => values.get(input));
-    values.set(node.id, rule(node.operation, { node, inputs, rows, numbers: (input) => numbersOf(graph, weights, node, input) }));
+    const kernelShape = isNode(node, "convolution") ? nodeOf(graph, node.inputs[1] as ValueId).shape : [];
+    const numbers = (input: number) => numbersOf(graph, weights, node, input);
+    values.set(node.id, rule(node.operation, { node, inputs, rows, kernelShape, numbers }));
   }
   const result = values.get(last.id);
   if (result === undefined) throw new GraphError(`"${to}" does not depend on "${from}".`);
@@ -153,16 +157,24 @@ const composeRules = {
     const parts = step.inputs.map((__, input) => affine(step, input));
     expectSameWindow(step.node, parts);
     // Gathering from all parts side by side: channel c of part p is column c of its matrix.
-    const columns = parts.flatMap((part) => Array.from({ length: part.channels }, (__, channel) => ({ part, channel })));
+    const columns = parts.flatMap((part) =>
+      Array.from({ length: part.channels }, (__, channel) => ({ part, channel })),
+    );
     return columnsOf(parts[0] as Affine, columns);
   },
   slice: ({ start, count }, step) => {
     const part = affine(step);
-    return columnsOf(part, Array.from({ length: count }, (_, c) => ({ part, channel: start + c })));
+    return columnsOf(
+      part,
+      Array.from({ length: count }, (_, c) => ({ part, channel: start + c })),
+    );
   },
   permute: ({ permutation }, step) => {
     const part = affine(step);
-    return columnsOf(part, permutationOrder(permutation, part.channels).map((channel) => ({ part, channel })));
+    return columnsOf(
+      part,
+      permutationOrder(permutation, part.channels).map((channel) => ({ part, channel })),
+    );
   },
   max_pool: unlike,
   average_pool: unlike,
@@ -176,35 +188,81 @@ const composeRules = {
 } satisfies { readonly [K in OperationName]: ComposeRule<K> };
 
 function composeConvolution(operation: OperationOf<"convolution">, step: Step): Affine {
-  const { node, numbers, rows } = step;
+  const { node, numbers, rows, kernelShape } = step;
   const x = affine(step);
   const { groups, bias, activation, residual, residualActivation, stride, padding, dilation } = operation;
-  if (residual || activation !== "none" || residualActivation !== "none") throw refusal(node, "has an activation or a residual");
-  const weights = numbers(1);
-  const outputs = node.shape[3] ?? 1;
-  const perGroup = x.channels / groups;
-  const taps = weights.length / (perGroup * outputs);
-  const isPlain = taps === 1 && [...stride, ...dilation].every((value) => value === 1) && !isPadded(padding);
+  if (residual || activation !== "none" || residualActivation !== "none") {
+    throw refusal(node, "has an activation or a residual");
+  }
+  const [kh = 1, kw = 1] = kernelShape;
+  const isPadded = [padding.top, padding.bottom, padding.left, padding.right].some((cells) => cells > 0);
+  const isPlain = [kh, kw, ...stride, ...dilation].every((value) => value === 1) && !isPadded;
   if (!isPlain && x.window !== noWindow) throw refusal(node, "is the second with a window, a stride or padding");
-  if (isPadded(padding) && x.offset.some((value) => value !== 0)) throw refusal(node, "pads a value that was shifted, with zeros that were not");
-  const kernel = windowOf(node, taps, operation, step);
-  const xTaps = x.matrix.length / (rows * x.channels);
-  const matrix = new Float64Array(Math.max(taps, xTaps) * rows * outputs);
-  const outputsPerGroup = outputs / groups;
-  for (let tap = 0; tap < Math.max(taps, xTaps); tap++) {
+  if (isPadded && x.offset.some((value) => value !== 0)) {
+    throw refusal(node, "pads with zeros a value that was shifted");
+  }
+  const weights: GroupedWeights = { numbers: numbers(1), groups, taps: kh * kw, outputs: node.shape[3] ?? 1 };
+  const taps = isPlain ? x.matrix.length / (rows * x.channels) : kh * kw;
+  const matrix = new Float64Array(taps * rows * weights.outputs);
+  for (let tap = 0; tap < taps; tap++) {
+    // Either x has one tap for all of the kernel's, or the kernel has one for all of x's.
     const [weightTap, xTap] = isPlain ? [0, tap] : [tap, 0];
-    for (let row = 0; row < rows; row++) {
-      for (let ic = 0; ic < x.channels; ic++) {
-        const value = x.matrix[(xTap * rows + row) * x.channels + ic] as number;
-        if (value === 0) continue;
-        const group = Math.floor(ic / perGroup);
-        const weightRow = (weightTap * perGroup + (ic % perGroup)) * outputs;
-        const resultRow = (tap * rows + row) * outputs;
-        for (let oc = group * outputsPerGroup; oc < (group + 1) * outputsPerGroup; oc++) {
-          matrix[resultRow + oc] = (matrix[resultRow + oc] as number) + value * (weights[weightRow + oc] as number);
-        }
+    const xRows = x.matrix.subarray(xTap * rows * x.channels, (xTap + 1) * rows * x.channels);
+    multiplyRows(xRows, x.channels, weights, weightTap, matrix.subarray(tap * rows * weights.outputs));
+  }
+  const offset = Float64Array.from(bias ? numbers(2) : new Float64Array(weights.outputs));
+  for (let tap = 0; tap < weights.taps; tap++) multiplyRows(x.offset, x.channels, weights, tap, offset);
+  const window = isPlain ? x.window : { kernel: [kh, kw] as const, stride, padding, dilation };
+  return { window, channels: weights.outputs, matrix, offset };
+}
+
+interface GroupedWeights {
+  /** `[taps, channels/groups, outputs]`. */
+  readonly numbers: Float32Array;
+  readonly groups: number;
+  readonly taps: number;
+  readonly outputs: number;
+}
+
+/** Adds `x[rows, channels]` times one tap of the weights to `result[rows, outputs]`. */
+function multiplyRows(
+  x: Float64Array,
+  channels: number,
+  weights: GroupedWeights,
+  tap: number,
+  result: Float64Array,
+): void {
+  const { numbers, groups, outputs } = weights;
+  const [inputsPerGroup, outputsPerGroup] = [channels / groups, outputs / groups];
+  for (let row = 0; row < x.length / channels; row++) {
+    for (let ic = 0; ic < channels; ic++) {
+      const value = x[row * channels + ic] as number;
+      if (value === 0) continue;
+      const first = Math.floor(ic / inputsPerGroup) * outputsPerGroup;
+      const weightRow = (tap * inputsPerGroup + (ic % inputsPerGroup)) * outputs;
+      for (let oc = first; oc < first + outputsPerGroup; oc++) {
+        const sum = (result[row * outputs + oc] as number) + value * (numbers[weightRow + oc] as number);
+        result[row * outputs + oc] = sum;
       }
     }
   }
-  return { window: kernel, channels: outputs, matrix, offset: shifted(x, weights, outputs, groups, taps, bias ? numbers(2) : undefined) };
+}
+
+/** A value whose channel `c` is a channel of another one. All have the same window. */
+function columnsOf(like: Affine, columns: readonly { readonly part: Affine; readonly channel: number }[]): Affine {
+  const rows = like.matrix.length / like.channels;
+  const channels = columns.length;
+  const matrix = new Float64Array(rows * channels);
+  const offset = new Float64Array(channels);
+  for (const [c, { part, channel }] of columns.entries()) {
+    offset[c] = part.offset[channel] as number;
+    for (let row = 0; row < rows; row++)
+      matrix[row * channels + c] = part.matrix[row * part.channels + channel] as number;
+  }
+  return { window: like.window, channels, matrix, offset };
+}
+
+function expectSameWindow(node: Node, parts: readonly Affine[]): void {
+  const [first, ...others] = parts.map(({ window }) => JSON.stringify(window));
+  if (others.some((other) => other !== first)) throw refusal(node, "joins values of different windows");
 }

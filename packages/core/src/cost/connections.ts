@@ -98,7 +98,9 @@ function stretchOf(
   let from = nodeOf(graph, last.inputs[0] as ValueId);
   while (stepsOf(from) > 0) {
     if (isOwn.has(from.id)) chain.unshift(from);
-    const deepest = from.inputs.map((input) => nodeOf(graph, input)).reduce((best, node) => (stepsOf(node) > stepsOf(best) ? node : best));
+    const deepest = from.inputs
+      .map((input) => nodeOf(graph, input))
+      .reduce((best, node) => (stepsOf(node) > stepsOf(best) ? node : best));
     from = deepest;
   }
   let to = last;

@@ -171,7 +171,12 @@ const pathRules = {
     const known = rows.find((each) => each !== undefined);
     return known && concatenated(rows.map((each, index) => each ?? emptyRows(known.count, shapes[index]?.at(-1) ?? 1)));
   },
-  slice: ({ start, count }, { rows: [x] }) => x && gathered(x, Array.from({ length: count }, (_, c) => start + c)),
+  slice: ({ start, count }, { rows: [x] }) =>
+    x &&
+    gathered(
+      x,
+      Array.from({ length: count }, (_, c) => start + c),
+    ),
   permute: ({ permutation }, { rows: [x] }) => x && gathered(x, permutationOrder(permutation, x.channels)),
   max_pool: passes,
   average_pool: passes,
@@ -180,7 +185,11 @@ const pathRules = {
   softmax: (_, { rows: [x] }) => x && groupSums(x, 1, x.channels),
   // Memory order: the channels of every position in turn.
   flatten: (_, { rows: [x], output }) =>
-    x && gathered(x, Array.from({ length: output[1] ?? 1 }, (__, index) => index % x.channels)),
+    x &&
+    gathered(
+      x,
+      Array.from({ length: output[1] ?? 1 }, (__, index) => index % x.channels),
+    ),
   dropout: passes,
   pad: passes,
   resize: passes,
@@ -215,7 +224,10 @@ function gathered(x: Rows, order: readonly number[]): Rows {
 
 function concatenated(parts: readonly Rows[]): Rows {
   const count = parts[0]?.count ?? 0;
-  const result = emptyRows(count, parts.reduce((sum, { channels }) => sum + channels, 0));
+  const result = emptyRows(
+    count,
+    parts.reduce((sum, { channels }) => sum + channels, 0),
+  );
   let offset = 0;
   for (const { channels, counts } of parts) {
     for (let row = 0; row < count; row++) {

@@ -14,7 +14,7 @@ interface Span {
 function spans(count: number, size: number, kernel: number, stride: number, before: number, after: number): Span[] {
   return Array.from({ length: count }, (_, position) => {
     const start = position * stride - before;
-    const end = Math.min(start + kernel, size);
+    const end = Math.min(start + kernel, size + after);
     return { start: Math.max(start, 0), end: Math.min(end, size), padded: end - start };
   });
 }

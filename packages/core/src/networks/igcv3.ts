@@ -34,7 +34,7 @@ import {
 } from "./picture_options.ts";
 import { accuracyFromError, widthInName } from "./published.ts";
 
-/** IGCV3-D (`igcv3.py`). t: expansion, c: output channels, n: repeats, s: stride of the first repeat. MobileNetV2's, with repeats doubled. */
+/** IGCV3-D (`igcv3.py`), MobileNetV2 with repeats doubled. t: expansion, c: output channels, n: repeats, s: stride of the first. */
 const deeperTable: readonly (readonly [t: number, c: number, n: number, s: number])[] = [
   [1, 16, 1, 1],
   [6, 24, 4, 2],
@@ -153,7 +153,7 @@ function strides({ channels, smallStem }: Igcv3Options): readonly number[] {
   return withoutHalvings(all, smallStem ? halvingsLeftOut : 0);
 }
 
-/** The authors' rule, `c·a` rounded and then up to an even number (`igcv3_g2g4.py`: a multiple of 4): groups of both kinds must divide it. */
+/** The authors' rule: `c·a` rounded, then up to an even number (`igcv3_g2g4.py`: a multiple of 4), so that the groups divide it. */
 function scaled(channels: number, options: Igcv3Options): number {
   const multiple = leastCommonMultiple(...groupPair(options));
   return Math.max(multiple, Math.ceil(Math.round(channels * options.width) / multiple) * multiple);

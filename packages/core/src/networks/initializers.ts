@@ -46,7 +46,10 @@ export const timmClassifier: InitializerRule = (kernel) => ({
   bound: 1 / Math.sqrt(kernel.at(-1) ?? 1),
 });
 
-/** Uniform, bound 1 / sqrt(fan in): what PyTorch draws where nothing else is said, as torchvision's ShuffleNetV2; MXNet's `Xavier` with magnitude 1, IGCV1's classifier. */
+/**
+ * Uniform, bound 1 / sqrt(fan in): what PyTorch draws where nothing else is said, as in torchvision's ShuffleNetV2; also MXNet's `Xavier`
+ * with magnitude 1, which IGCV1's classifier has.
+ */
 export const torchDefault: InitializerRule = (kernel) => ({ kind: "uniform", bound: 1 / Math.sqrt(fanIn(kernel)) });
 
 /** Normal, variance 2 / fan in: He et al., forward; MXNet's `Xavier("gaussian", "in", 2)`, which IGCV1 and IGCV3 were trained from. */

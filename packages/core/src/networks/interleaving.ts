@@ -39,7 +39,7 @@ export function branchPermutation(channels: number, branchSize: number): Permuta
       `Branches of ${branchSize} channels do not fill ${channels}: ${channels} / ${branchSize} = ${channels / branchSize}. Use a divisor of ${channels}.`,
     );
   }
-  return { kind: "shuffle", groups: branchSize };
+  return { kind: "shuffle", groups: channels / branchSize };
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * ShuffleNet v1: pointwise group convolutions and channel shuffle.
- * X. Zhang, X. Zhou, M. Lin, J. Sun, 2017, CVPR 2018, arXiv:1707.01083. Table 1 is the network, figure 2 the units, section 3.1 the shuffle.
+ * X. Zhang, X. Zhou, M. Lin, J. Sun, CVPR 2018, arXiv:1707.01083. Table 1 is the network, figure 2 the units, section 3.1 the
+ * shuffle.
  *
  * Deviations
  * - The paper does not show batch norm and ReLU after conv1, nor whether the classifier has a bias; the authors' code

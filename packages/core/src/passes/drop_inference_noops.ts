@@ -18,7 +18,8 @@ export const dropInferenceNoops: Pass = {
         isNode(node, "dropout") ||
         (isNode(node, "activation") && node.operation.activation === "none") ||
         (isNode(node, "slice") && node.operation.start === 0 && to.value(input).shape.at(-1) === channels) ||
-        (isNode(node, "permute") && permutationOrder(node.operation.permutation, channels).every((from, at) => from === at)) ||
+        (isNode(node, "permute") &&
+          permutationOrder(node.operation.permutation, channels).every((from, at) => from === at)) ||
         (isNode(node, "concatenate") && node.inputs.length === 1) ||
         (isNode(node, "pad") && Object.values(node.operation.padding).every((size) => size === 0));
       return isNoop ? to.value(input) : undefined;

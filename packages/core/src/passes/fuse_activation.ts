@@ -1,5 +1,5 @@
-import type { Operation } from "../graph/operations.ts";
 import { isNode, nodeOf, type ValueId } from "../graph/graph.ts";
+import type { Operation } from "../graph/operations.ts";
 import { type Pass, rewrite } from "./program.ts";
 
 /**
@@ -15,7 +15,10 @@ export const fuseActivation: Pass = {
       const producer = nodeOf(to.old, node.inputs[0] as ValueId);
       if (to.useCount(producer.id) !== 1) return undefined;
       const operation = withActivation(producer.operation, node.operation.activation);
-      return operation && to.builder.node(`${producer.name}+${node.operation.activation}`, operation, producer.inputs.map(to.value));
+      return (
+        operation &&
+        to.builder.node(`${producer.name}+${node.operation.activation}`, operation, producer.inputs.map(to.value))
+      );
     }),
 };
 

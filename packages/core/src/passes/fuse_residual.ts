@@ -24,6 +24,7 @@ export const fuseResidual: Pass = {
 
 function canTakeResidual(node: Node, to: Rewriting): boolean {
   if (!isNode(node, "convolution") || node.operation.residual || to.useCount(node.id) !== 1) return false;
-  const isDepthwise = node.operation.groups > 1 && node.operation.groups === nodeOf(to.old, node.inputs[0] as ValueId).shape[3];
+  const isDepthwise =
+    node.operation.groups > 1 && node.operation.groups === nodeOf(to.old, node.inputs[0] as ValueId).shape[3];
   return !isDepthwise;
 }

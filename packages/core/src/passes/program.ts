@@ -31,7 +31,8 @@ export function toProgram(graph: Graph, weights: ReadonlyMap<string, Tensor>): P
       problems.push(`${node.name} has shape ${formatShape(found.shape)}, expected ${formatShape(node.shape)}`);
     } else numbers.set(node.name, toFloat32(found));
   }
-  if (problems.length > 0) throw new WeightsError(`Weights do not fit graph "${graph.name}":\n  ${problems.join("\n  ")}`);
+  if (problems.length > 0)
+    throw new WeightsError(`Weights do not fit graph "${graph.name}":\n  ${problems.join("\n  ")}`);
   return { graph, weights: numbers };
 }
 

@@ -1,5 +1,5 @@
-import { isNode } from "../graph/graph.ts";
 import type { Value } from "../graph/builder.ts";
+import { isNode } from "../graph/graph.ts";
 import { type Pass, rewrite } from "./program.ts";
 
 /**

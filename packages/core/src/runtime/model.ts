@@ -59,7 +59,10 @@ export async function load(compiled: Compiled): Promise<Model> {
 }
 
 function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAssembly.Memory): Model {
-  let alive: { exports: Exports; memory: WebAssembly.Memory } | undefined = { exports: loadedExports, memory: loadedMemory };
+  let alive: { exports: Exports; memory: WebAssembly.Memory } | undefined = {
+    exports: loadedExports,
+    memory: loadedMemory,
+  };
 
   function use(): { exports: Exports; memory: WebAssembly.Memory } {
     if (alive === undefined) throw new DisposedError(`Model "${manifest.name}" was disposed.`);
@@ -84,14 +87,19 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
         floats(port).set(given);
       }
       model.execute();
-      return Object.fromEntries(manifest.outputs.map((port) => [port.name, floats(port).slice() as Float32Array<ArrayBuffer>]));
+      return Object.fromEntries(
+        manifest.outputs.map((port) => [port.name, floats(port).slice() as Float32Array<ArrayBuffer>]),
+      );
     },
     input: (name) => floats(portOf(manifest.inputs, name, manifest.name)),
     output: (name) => floats(portOf(manifest.outputs, name, manifest.name)),
     execute: () => use().exports.run(),
     profile() {
-      if (manifest.profileOffset === undefined) throw new OptionError(`"${manifest.name}" was compiled without { profile: true }.`);
-      const times = new Float64Array(use().memory.buffer.slice(manifest.profileOffset, manifest.profileOffset + 8 * (manifest.steps.length + 1)));
+      if (manifest.profileOffset === undefined)
+        throw new OptionError(`"${manifest.name}" was compiled without { profile: true }.`);
+      const times = new Float64Array(
+        use().memory.buffer.slice(manifest.profileOffset, manifest.profileOffset + 8 * (manifest.steps.length + 1)),
+      );
       return manifest.steps.map(({ name, op, macs }, i) => ({
         name,
         op,
@@ -111,6 +119,9 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
 
 function portOf(ports: readonly PortManifest[], name: string, model: string): PortManifest {
   const port = ports.find((candidate) => candidate.name === name);
-  if (port === undefined) throw new OptionError(`"${model}" has no "${name}". It has ${ports.map((candidate) => candidate.name).join(", ")}.`);
+  if (port === undefined)
+    throw new OptionError(
+      `"${model}" has no "${name}". It has ${ports.map((candidate) => candidate.name).join(", ")}.`,
+    );
   return port;
 }

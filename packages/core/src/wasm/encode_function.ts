@@ -156,7 +156,7 @@ class CodeEncoder {
         this.#expr(node.condition);
         this.#open(code.if, undefined);
         this.statements(node.whenTrue);
-        if (node.whenFalse !== undefined) {
+        if (node.whenFalse?.some(({ kind }) => kind !== "comment")) {
           writer.byte(code.else);
           this.statements(node.whenFalse);
         }

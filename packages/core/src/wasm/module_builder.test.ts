@@ -58,12 +58,12 @@ describe("a module", () => {
     const limit = new WebAssembly.Global({ value: "i32" }, 10);
     const log = (...args: number[]): number => logged.push(args);
     const { exports } = new WebAssembly.Instance(module, { env: { log, limit } });
-    const { buffer } = exports["memory"] as WebAssembly.Memory;
+    const { buffer } = exports.memory as WebAssembly.Memory;
     expect(buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect((exports["counter"] as WebAssembly.Global).value).toBe(15);
-    expect((exports["run"] as (x: number) => unknown)(16)).toEqual([48, -1n]);
+    expect((exports.counter as WebAssembly.Global).value).toBe(15);
+    expect((exports.run as (x: number) => unknown)(16)).toEqual([48, -1n]);
     expect(logged).toEqual([[16, 0.5]]);
-    (exports["fill"] as () => void)();
+    (exports.fill as () => void)();
     expect([...new Uint8Array(buffer, 0, 4)]).toEqual([9, 8, 7, 0]);
     expect([...new Uint8Array(buffer, 0x1fff0, 4)]).toEqual([1, 2, 3, 0]);
     expect([...new Float32Array(buffer, 1040, 4)]).toEqual([1, 1, 1, 1]);

@@ -178,13 +178,13 @@ describe("random modules", () => {
         expect(build(numbers).bytes()).toEqual(bytes);
         for (const module of [parsed, read]) module.destroy();
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
   it("do the same in two engines", () => {
     fc.assert(
-      fc.property(fc.array(choices, { minLength: 60, maxLength: 60 }), (programs) => {
+      fc.property(fc.array(choices, { minLength: 40, maxLength: 40 }), (programs) => {
         const m = createModule();
         for (const [index, numbers] of programs.entries()) {
           new Writer(numbers, deterministic, INTEGERS).function(m, `program${index}`, ["i64", "i64", "i64"]);
@@ -194,7 +194,7 @@ describe("random modules", () => {
         expect(other.size).toBe(programs.length);
         expect(other).toEqual(v8);
       }),
-      { numRuns: 5 },
+      { numRuns: 3 },
     );
   });
 });

@@ -88,7 +88,8 @@ function copyFloats(f: FunctionBuilder, from: Local<"i32">, to: Local<"i32">, fl
       f.set(to, i32.add(to, LANES * FLOAT));
     });
   }
-  for (let i = 0; i < floats % LANES; i++) f.do(i32.store(to, i32.load(from, { offset: i * FLOAT }), { offset: i * FLOAT }));
+  for (let i = 0; i < floats % LANES; i++)
+    f.do(i32.store(to, i32.load(from, { offset: i * FLOAT }), { offset: i * FLOAT }));
 }
 
 /** Single channels copied from anywhere to anywhere within each pixel. Units are rows. */
@@ -105,7 +106,10 @@ export function channelCopyKernel(name: string, spec: ChannelCopySpec): Kernel {
     name,
     params: ["input", "output", "table"],
     emit(f, p) {
-      const { input, output, table, start, end } = p as Record<"input" | "output" | "table" | "start" | "end", Local<"i32">>;
+      const { input, output, table, start, end } = p as Record<
+        "input" | "output" | "table" | "start" | "end",
+        Local<"i32">
+      >;
       const from = f.local("from", "i32");
       const to = f.local("to", "i32");
       const at = f.local("at", "i32");

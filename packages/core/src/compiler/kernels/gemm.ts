@@ -91,7 +91,8 @@ export function packGroup(
       const used = Math.min(size, channels - first);
       for (let j = 0; j < used; j++) out[at + j] = bias(first + j);
       at += size;
-      for (let k = 0; k < depthCount; k++, at += size) for (let j = 0; j < used; j++) out[at + j] = weight(k, first + j);
+      for (let k = 0; k < depthCount; k++, at += size)
+        for (let j = 0; j < used; j++) out[at + j] = weight(k, first + j);
     }
   }
 }

@@ -25,7 +25,9 @@ export interface GroupwiseSpec extends SlidingSpec {
 }
 
 /** Floats of packed weights: for each vector of groups the biases, then the taps, of each output channel. */
-export function packedGroupwiseFloats(spec: Pick<GroupwiseSpec, "kernel" | "inputPlaneBytes" | "outputPlaneBytes" | "vectors">): number {
+export function packedGroupwiseFloats(
+  spec: Pick<GroupwiseSpec, "kernel" | "inputPlaneBytes" | "outputPlaneBytes" | "vectors">,
+): number {
   const { kernel, inputPlaneBytes, outputPlaneBytes, vectors } = spec;
   return vectors * LANES * outputPlaneBytes.length * (1 + kernel[0] * kernel[1] * inputPlaneBytes.length);
 }
@@ -69,7 +71,10 @@ export function groupwiseKernel(name: string, spec: GroupwiseSpec, target: Targe
     name,
     params: ["input", "weights", "output"],
     emit(f, p) {
-      const { input, weights, output, start, end } = p as Record<"input" | "weights" | "output" | "start" | "end", Local<"i32">>;
+      const { input, weights, output, start, end } = p as Record<
+        "input" | "weights" | "output" | "start" | "end",
+        Local<"i32">
+      >;
       const constants = activationConstants(f, [spec.activation]);
       const at = f.local("w", "i32");
       const [rows, columns] = spec.kernel;
@@ -77,39 +82,47 @@ export function groupwiseKernel(name: string, spec: GroupwiseSpec, target: Targe
       const taps = Array.from({ length: columns }, (_, i) => f.local(`tap${i}`, "v128"));
       const value = f.local("x", "v128");
       const outputFloats = 1 + rows * columns * spec.inputPlaneBytes.length;
-      slidingTiles(f, spec, { input, output, start, end }, () => f.set(at, weights), (tile) => {
-        spec.outputPlaneBytes.forEach((outputPlane, oc) => {
-          const base = oc * outputFloats * LANES * FLOAT;
-          const weightAt = (index: number) => v128.load(at, { offset: base + index * LANES * FLOAT });
-          f.set(sums[0] as Local<"v128">, weightAt(0));
-          for (const sum of sums.slice(1)) f.set(sum, sums[0] as Local<"v128">);
-          spec.inputPlaneBytes.forEach((inputPlane, ic) => {
-            for (let kh = 0; kh < rows; kh++) {
-              const firstTap = 1 + (ic * rows + kh) * columns;
-              taps.forEach((tap, kw) => f.set(tap, weightAt(firstTap + kw)));
-              const rowOffset = inputPlane + kh * spec.dilation[0] * spec.inputRowBytes;
-              for (const { column, uses } of columnUses(spec)) {
-                f.set(value, v128.load(tile.input, { offset: rowOffset + column * spec.inputPixelBytes }));
-                for (const { output: i, tap } of uses) {
-                  const sum = sums[i] as Local<"v128">;
-                  f.set(sum, madd(target, value, taps[tap] as Local<"v128">, sum));
+      slidingTiles(
+        f,
+        spec,
+        { input, output, start, end },
+        () => f.set(at, weights),
+        (tile) => {
+          spec.outputPlaneBytes.forEach((outputPlane, oc) => {
+            const base = oc * outputFloats * LANES * FLOAT;
+            const weightAt = (index: number) => v128.load(at, { offset: base + index * LANES * FLOAT });
+            f.set(sums[0] as Local<"v128">, weightAt(0));
+            for (const sum of sums.slice(1)) f.set(sum, sums[0] as Local<"v128">);
+            spec.inputPlaneBytes.forEach((inputPlane, ic) => {
+              for (let kh = 0; kh < rows; kh++) {
+                const firstTap = 1 + (ic * rows + kh) * columns;
+                taps.forEach((tap, kw) => f.set(tap, weightAt(firstTap + kw)));
+                const rowOffset = inputPlane + kh * spec.dilation[0] * spec.inputRowBytes;
+                for (const { column, uses } of columnUses(spec)) {
+                  f.set(value, v128.load(tile.input, { offset: rowOffset + column * spec.inputPixelBytes }));
+                  for (const { output: i, tap } of uses) {
+                    const sum = sums[i] as Local<"v128">;
+                    f.set(sum, madd(target, value, taps[tap] as Local<"v128">, sum));
+                  }
                 }
               }
-            }
+            });
+            sums.forEach((sum, i) => {
+              const result = activate(f, target, spec.activation, sum, constants);
+              f.do(v128.store(tile.output, result, { offset: outputPlane + i * spec.outputPixelBytes }));
+            });
           });
-          sums.forEach((sum, i) => {
-            const result = activate(f, target, spec.activation, sum, constants);
-            f.do(v128.store(tile.output, result, { offset: outputPlane + i * spec.outputPixelBytes }));
-          });
-        });
-        f.set(at, i32.add(at, spec.outputPlaneBytes.length * outputFloats * LANES * FLOAT));
-      });
+          f.set(at, i32.add(at, spec.outputPlaneBytes.length * outputFloats * LANES * FLOAT));
+        },
+      );
     },
   };
 }
 
 /** For each input column that a tile reads: the outputs that it counts for, and by which tap. */
-function columnUses(spec: GroupwiseSpec): readonly { column: number; uses: readonly { output: number; tap: number }[] }[] {
+function columnUses(
+  spec: GroupwiseSpec,
+): readonly { column: number; uses: readonly { output: number; tap: number }[] }[] {
   const uses = new Map<number, { output: number; tap: number }[]>();
   for (let output = 0; output < spec.tile; output++) {
     for (let tap = 0; tap < spec.kernel[1]; tap++) {

@@ -28,20 +28,26 @@ export function poolKernel(name: string, spec: PoolSpec): Kernel {
       const factors = p["factors"];
       const sum = f.local("acc", "v128");
       const combine = spec.kind === "max" ? f32x4.pmax : f32x4.add;
-      slidingTiles(f, { ...spec, tile: 1 }, { input, output, start, end }, () => {}, (tile) => {
-        for (let kh = 0; kh < spec.kernel[0]; kh++) {
-          for (let kw = 0; kw < spec.kernel[1]; kw++) {
-            const x = v128.load(tile.input, { offset: kh * spec.inputRowBytes + kw * spec.inputPixelBytes });
-            f.set(sum, kh + kw === 0 ? x : combine(x, sum));
+      slidingTiles(
+        f,
+        { ...spec, tile: 1 },
+        { input, output, start, end },
+        () => {},
+        (tile) => {
+          for (let kh = 0; kh < spec.kernel[0]; kh++) {
+            for (let kw = 0; kw < spec.kernel[1]; kw++) {
+              const x = v128.load(tile.input, { offset: kh * spec.inputRowBytes + kw * spec.inputPixelBytes });
+              f.set(sum, kh + kw === 0 ? x : combine(x, sum));
+            }
           }
-        }
-        if (factors) {
-          const pixel = i32.add(i32.mul(tile.row, spec.outWidth), tile.column);
-          const at = spec.isUniform ? factors : i32.add(factors, i32.mul(pixel, FLOAT));
-          f.set(sum, f32x4.mul(sum, v128.load32_splat(at)));
-        }
-        f.do(v128.store(tile.output, sum));
-      });
+          if (factors) {
+            const pixel = i32.add(i32.mul(tile.row, spec.outWidth), tile.column);
+            const at = spec.isUniform ? factors : i32.add(factors, i32.mul(pixel, FLOAT));
+            f.set(sum, f32x4.mul(sum, v128.load32_splat(at)));
+          }
+          f.do(v128.store(tile.output, sum));
+        },
+      );
     },
   };
 }

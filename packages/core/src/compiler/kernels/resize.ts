@@ -19,7 +19,12 @@ export interface ResizeTap {
 }
 
 /** Where each output position along an axis reads; nearest is bilinear with a share of 0. Half-pixel centres, edges repeated. */
-export function resizeTaps(inSize: number, outSize: number, stepBytes: number, mode: "nearest" | "bilinear"): readonly ResizeTap[] {
+export function resizeTaps(
+  inSize: number,
+  outSize: number,
+  stepBytes: number,
+  mode: "nearest" | "bilinear",
+): readonly ResizeTap[] {
   return Array.from({ length: outSize }, (_, out) => {
     if (mode === "nearest") {
       const at = Math.min(Math.floor(((out + 0.5) * inSize) / outSize), inSize - 1) * stepBytes;
@@ -66,9 +71,14 @@ export function resizeKernel(name: string, spec: ResizeSpec): Kernel {
             const horizontal = i32.load(columnTap, { offset: i % 2 === 0 ? 0 : FLOAT });
             f.set(corner, i32.add(input, i32.add(vertical, horizontal)));
           });
-          f.set(to, i32.add(i32.add(output, i32.mul(row, spec.output.rowBytes)), i32.mul(column, spec.output.pixelBytes)));
+          f.set(
+            to,
+            i32.add(i32.add(output, i32.mul(row, spec.output.rowBytes)), i32.mul(column, spec.output.pixelBytes)),
+          );
           f.repeat({ name: "byte", from: 0, to: spec.vectors * LANES * FLOAT, step: LANES * FLOAT }, (byte) => {
-            const [topLeft, topRight, bottomLeft, bottomRight] = corners.map((corner) => v128.load(i32.add(corner, byte)));
+            const [topLeft, topRight, bottomLeft, bottomRight] = corners.map((corner) =>
+              v128.load(i32.add(corner, byte)),
+            );
             const top = f.let("top", mix(topLeft as never, topRight as never, right));
             const bottom = f.let("bottom", mix(bottomLeft as never, bottomRight as never, right));
             f.do(v128.store(i32.add(to, byte), mix(top, bottom, down)));

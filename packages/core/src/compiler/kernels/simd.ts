@@ -17,7 +17,9 @@ export interface ActivationConstants {
 
 /** Declares the constants that the given activations need. */
 export function activationConstants(f: FunctionBuilder, used: readonly Activation[]): ActivationConstants {
-  const needsZero = used.some((activation) => activation !== "none" && activation !== "sigmoid" && activation !== "swish");
+  const needsZero = used.some(
+    (activation) => activation !== "none" && activation !== "sigmoid" && activation !== "swish",
+  );
   const needsSix = used.some((activation) => activation === "relu6" || activation.startsWith("hard_"));
   return {
     zero: needsZero ? f.let("zero", f32x4.const(0, 0, 0, 0)) : undefined,

@@ -51,7 +51,10 @@ export function slidingTiles(
       f.set(column, first);
       const inputColumn = i32.mul(column, spec.strideColumns * spec.inputPixelBytes);
       f.set(input, i32.add(i32.add(bases.input, i32.mul(row, spec.strideRows * spec.inputRowBytes)), inputColumn));
-      f.set(output, i32.add(i32.add(bases.output, i32.mul(row, spec.outputRowBytes)), i32.mul(column, spec.outputPixelBytes)));
+      f.set(
+        output,
+        i32.add(i32.add(bases.output, i32.mul(row, spec.outputRowBytes)), i32.mul(column, spec.outputPixelBytes)),
+      );
       beforeVectors();
       f.repeat({ name: "vector", from: 0, to: spec.vectors, step: 1 }, () => {
         body({ input, output, row, column });

@@ -1,0 +1,81 @@
+import { f32x4, i32 } from "../wasm/instructions.ts";
+import { createModule } from "../wasm/module_builder.ts";
+import { madd } from "./kernels/simd.ts";
+import { supportsRelaxedSimd } from "./probe.ts";
+import type { Target } from "./target.ts";
+
+/** A measure of what this engine's 128-bit multiply-adds can do at most, here and now. */
+export interface Ceiling {
+  readonly simd: "relaxed" | "plain";
+  /**
+   * Multiply-adds on registers alone for about this long: 10^9 multiply-accumulates a second of one thread. Clocks change, so measure in
+   * turns with what is compared to it.
+   *
+   * @param milliseconds default 4
+   */
+  measure(milliseconds?: number): number;
+}
+
+/**
+ * Chains of multiply-adds that do not wait for each other. Two a cycle with a latency of four keep eight in flight (fused), or with
+ * separate multiplication and addition one a cycle with a latency of eight; 12 chains and two factors stay in the 15 registers that V8
+ * has to give.
+ */
+const CHAINS = 12;
+/** Rounds of all chains in one trip of the loop, so that counting costs nothing. */
+const UNROLLED = 8;
+const LANES = 4;
+/** About a millisecond: long against the clock's grain, short enough for the optimised code to take over between two calls. */
+const TRIPS_PER_CALL = 20_000;
+const MACS_PER_CALL = CHAINS * UNROLLED * LANES * TRIPS_PER_CALL;
+/** Engines optimise a function after some calls; this many milliseconds were enough with a margin (V8 needs about 10). */
+const WARM_UP_MS = 60;
+
+/**
+ * Builds and warms up a loop of independent multiply-adds on registers: the ceiling that kernels are held against.
+ *
+ * @param simd default: what `compile` takes on this engine
+ */
+export async function createCeiling(
+  simd: "relaxed" | "plain" = supportsRelaxedSimd() ? "relaxed" : "plain",
+): Promise<Ceiling> {
+  const module = await WebAssembly.compile(ceilingModule(simd));
+  const { exports } = await WebAssembly.instantiate(module);
+  const loop = exports.loop as (trips: number) => number;
+  const measure = (milliseconds: number = 4): number => {
+    const start = performance.now();
+    let best = 0;
+    let now = start;
+    do {
+      const before = now;
+      loop(TRIPS_PER_CALL);
+      now = performance.now();
+      best = Math.max(best, MACS_PER_CALL / (now - before) / 1e6);
+    } while (now - start < milliseconds);
+    return best;
+  };
+  // In turns with the event loop, where engines hand over code that was optimised in the background.
+  for (let warm = 0; warm < WARM_UP_MS; warm += 4) {
+    measure(4);
+    await Promise.resolve();
+  }
+  return { simd, measure };
+}
+
+function ceilingModule(simd: "relaxed" | "plain"): Uint8Array<ArrayBuffer> {
+  const target: Target = { simd, wide: false, threads: 1, profile: false };
+  const module = createModule({ name: "ceiling" });
+  module.function("loop", { params: { trips: "i32" }, results: ["f32"], export: "loop" }, (f, { trips }) => {
+    // x/2 + 1 stays near 2: no value becomes infinite or subnormal.
+    const half = f.let("half", f32x4.splat(0.5));
+    const one = f.let("one", f32x4.splat(1));
+    const chains = Array.from({ length: CHAINS }, (_, i) => f.let(`chain${i}`, f32x4.splat(i)));
+    f.for({ name: "trip", from: i32.const(0), to: trips, step: 1 }, () => {
+      for (let round = 0; round < UNROLLED; round++)
+        for (const chain of chains) f.set(chain, madd(target, chain, half, one));
+    });
+    // Every chain is part of the result, or the engine would leave it out.
+    f.return(f32x4.extract_lane(chains.reduce((sum, chain) => f32x4.add(sum, chain) as never), 0));
+  });
+  return module.bytes();
+}
