@@ -1,1 +1,1 @@
-export {};
+export { type OnnxOptions, writeOnnx } from "./onnx/write_onnx.ts";

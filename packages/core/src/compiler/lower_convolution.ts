@@ -113,25 +113,27 @@ function macsOf({ kernel, inPerGroup, outPerGroup, groups, outHeight, outWidth }
 
 function lowerParts(parts: ConvolutionParts, to: Lowering): void {
   const { groups, inPerGroup, outPerGroup } = parts;
-  if (groups > 1 && inPerGroup === 1) return lowerDepthwise(parts, to);
+  if (groups > 1 && inPerGroup === 1) {
+    lowerDepthwise(parts, to);
+    return;
+  }
   // With so few channels a group, lanes for channels would stay empty or sums would be too short: give lanes to groups instead.
   const order =
     groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16
       ? groupOrder(parts)
       : undefined;
-  if (order) return lowerGroupwise(parts, order, to);
-  lowerGemm(parts, to);
+  if (order) lowerGroupwise(parts, order, to);
+  else lowerGemm(parts, to);
+}
+
+/** Where the weights of one input float for all output channels begin. */
+function weightRow({ kernel, inPerGroup, outPerGroup, groups }: ConvolutionParts, { kh, kw, ic }: DepthEntry): number {
+  return ((kh * kernel[1] + kw) * inPerGroup + ic) * outPerGroup * groups;
 }
 
 /** A weight by tap, input channel in its group and output channel. */
-function weightOf(
-  { weights, kernel, inPerGroup, outPerGroup, groups }: ConvolutionParts,
-  kh: number,
-  kw: number,
-  ic: number,
-  oc: number,
-): number {
-  return weights[((kh * kernel[1] + kw) * inPerGroup + ic) * outPerGroup * groups + oc] as number;
+function weightOf(parts: ConvolutionParts, kh: number, kw: number, ic: number, oc: number): number {
+  return parts.weights[weightRow(parts, { kh, kw, ic }) + oc] as number;
 }
 
 /** The spec's part that a sliding window shares, for a buffer's channels. */
@@ -355,18 +357,12 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     bytes: groups * groupPacked * FLOAT,
     write: ({ f32 }) => {
       for (let group = 0; group < groups; group++) {
-        const entries = plan.entries(group);
-        packGroup(
-          f32.subarray(group * groupPacked, (group + 1) * groupPacked),
-          segments,
-          depthCount,
-          outPerGroup,
-          (k, n) => {
-            const { kh, kw, ic } = entries[k] as DepthEntry;
-            return weightOf(parts, kh, kw, ic, group * outPerGroup + n);
-          },
-          (n) => bias?.[group * outPerGroup + n] ?? 0,
-        );
+        packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
+          channels: outPerGroup,
+          weights: parts.weights,
+          rows: Int32Array.from(plan.entries(group), (entry) => weightRow(parts, entry) + group * outPerGroup),
+          bias: bias?.subarray(group * outPerGroup, (group + 1) * outPerGroup),
+        });
       }
     },
   };

@@ -1,5 +1,6 @@
 import { f32x4, i32 } from "../wasm/instructions.ts";
 import { createModule } from "../wasm/module_builder.ts";
+import type { V128 } from "../wasm/value_types.ts";
 import { madd } from "./kernels/simd.ts";
 import { supportsRelaxedSimd } from "./probe.ts";
 import type { Target } from "./target.ts";
@@ -75,7 +76,7 @@ function ceilingModule(simd: "relaxed" | "plain"): Uint8Array<ArrayBuffer> {
         for (const chain of chains) f.set(chain, madd(target, chain, half, one));
     });
     // Every chain is part of the result, or the engine would leave it out.
-    f.return(f32x4.extract_lane(chains.reduce((sum, chain) => f32x4.add(sum, chain) as never), 0));
+    f.return(f32x4.extract_lane(chains.reduce<V128>((sum, chain) => f32x4.add(sum, chain), one), 0));
   });
   return module.bytes();
 }

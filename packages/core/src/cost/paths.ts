@@ -49,20 +49,21 @@ const rowsAtATime = 64;
  * @throws {GraphError} if a name is unknown
  */
 export function countPaths(graph: Graph, from: string, to: string): PathCount {
-  const [first, last] = [named(graph, from), named(graph, to)];
-  const inputs = channelsOf(first);
-  const outputs = channelsOf(last);
+  const way = wayOf(graph, named(graph, from), named(graph, to));
+  const inputs = channelsOf(way.first);
+  const outputs = channelsOf(way.last);
   let minPaths = Number.POSITIVE_INFINITY;
   let maxPaths = 0;
   let unconnectedPairs = 0;
   let unconnected: PathCount["unconnected"];
   let largest = 0;
   for (let row = 0; row < inputs; row += rowsAtATime) {
-    const { counts, largestInside } = propagate(graph, first, last, row, Math.min(rowsAtATime, inputs - row));
+    const { counts, largestInside } = propagate(way, row, Math.min(rowsAtATime, inputs - row));
     largest = Math.max(largest, largestInside);
-    for (const [index, paths] of counts.entries()) {
-      minPaths = Math.min(minPaths, paths);
-      maxPaths = Math.max(maxPaths, paths);
+    for (let index = 0; index < counts.length; index++) {
+      const paths = counts[index] as number;
+      if (paths < minPaths) minPaths = paths;
+      if (paths > maxPaths) maxPaths = paths;
       if (paths > 0) continue;
       unconnectedPairs++;
       unconnected ??= { input: row + Math.floor(index / outputs), output: index % outputs };
@@ -89,9 +90,9 @@ export function pathMatrix(
   from: string,
   to: string,
 ): { readonly inputs: number; readonly outputs: number; readonly counts: Float64Array } {
-  const [first, last] = [named(graph, from), named(graph, to)];
-  const inputs = channelsOf(first);
-  return { inputs, outputs: channelsOf(last), counts: propagate(graph, first, last, 0, inputs).counts };
+  const way = wayOf(graph, named(graph, from), named(graph, to));
+  const inputs = channelsOf(way.first);
+  return { inputs, outputs: channelsOf(way.last), counts: propagate(way, 0, inputs).counts };
 }
 
 function named(graph: Graph, name: string): Node {
@@ -104,43 +105,49 @@ function channelsOf(node: Node): number {
   return node.shape.at(-1) ?? 1;
 }
 
-/** Counts from the rows `[start, start + count)` of `first` through the graph to `last`. */
-function propagate(
-  graph: Graph,
-  first: Node,
-  last: Node,
-  start: number,
-  count: number,
-): { readonly counts: Float64Array; readonly largestInside: number } {
-  const needed = neededFor(graph, first, last);
-  const values = new Map<ValueId, Rows>();
-  const unit = emptyRows(count, channelsOf(first));
-  for (let row = 0; row < count; row++) unit.counts[row * unit.channels + start + row] = 1;
-  values.set(first.id, unit);
-  let largestInside = 1;
-  for (const node of graph.nodes.slice(first.id + 1, last.id + 1)) {
-    if (!needed.has(node.id)) continue;
-    const rule = pathRules[node.operation.op] as PathRule<OperationName>;
-    const rows = rule(node.operation, {
-      rows: node.inputs.map((input) => values.get(input)),
-      shapes: node.inputs.map((input) => nodeOf(graph, input).shape),
-      output: node.shape,
-    });
-    if (rows === undefined) continue;
-    values.set(node.id, rows);
-    largestInside = rows.counts.reduce((most, paths) => Math.max(most, paths), largestInside);
-  }
-  return { counts: (values.get(last.id) ?? emptyRows(count, channelsOf(last))).counts, largestInside };
+/** The nodes that carry paths from `first` to `last`. */
+interface Way {
+  readonly graph: Graph;
+  readonly first: Node;
+  readonly last: Node;
+  /** Nodes after `first` that `last` depends on, in order. */
+  readonly nodes: readonly Node[];
 }
 
-/** Nodes after `first` that `last` depends on. */
-function neededFor(graph: Graph, first: Node, last: Node): ReadonlySet<ValueId> {
+function wayOf(graph: Graph, first: Node, last: Node): Way {
   const needed = new Set<ValueId>([last.id]);
   for (let id = last.id; id > first.id; id--) {
     const node = graph.nodes[id] as Node;
     if (needed.has(node.id)) for (const input of node.inputs) needed.add(input);
   }
-  return needed;
+  const nodes = graph.nodes.slice(first.id + 1, last.id + 1).filter(({ id }) => needed.has(id));
+  return { graph, first, last, nodes };
+}
+
+/** Counts from the channels `[start, start + count)` of the first value to all of the last. */
+function propagate(
+  { graph, first, last, nodes }: Way,
+  start: number,
+  count: number,
+): { readonly counts: Float64Array; readonly largestInside: number } {
+  const values = new Map<ValueId, Rows>();
+  const unit = emptyRows(count, channelsOf(first));
+  for (let row = 0; row < count; row++) unit.counts[row * unit.channels + start + row] = 1;
+  values.set(first.id, unit);
+  let largestInside = 1;
+  for (const node of nodes) {
+    const rule = pathRules[node.operation.op] as PathRule<OperationName>;
+    const inputs = node.inputs.map((input) => values.get(input));
+    const shapes = node.inputs.map((input) => nodeOf(graph, input).shape);
+    const rows = rule(node.operation, { rows: inputs, shapes, output: node.shape });
+    if (rows === undefined) continue;
+    values.set(node.id, rows);
+    if (rows === inputs[0]) continue;
+    for (let index = 0; index < rows.counts.length; index++) {
+      if ((rows.counts[index] as number) > largestInside) largestInside = rows.counts[index] as number;
+    }
+  }
+  return { counts: (values.get(last.id) ?? emptyRows(count, channelsOf(last))).counts, largestInside };
 }
 
 function emptyRows(count: number, channels: number): Rows {
@@ -215,8 +222,8 @@ function groupSums(x: Rows, groups: number, outputs: number): Rows {
 function gathered(x: Rows, order: readonly number[]): Rows {
   const result = emptyRows(x.count, order.length);
   for (let row = 0; row < x.count; row++) {
-    for (const [to, from] of order.entries()) {
-      result.counts[row * order.length + to] = x.counts[row * x.channels + from] as number;
+    for (let to = 0; to < order.length; to++) {
+      result.counts[row * order.length + to] = x.counts[row * x.channels + (order[to] as number)] as number;
     }
   }
   return result;

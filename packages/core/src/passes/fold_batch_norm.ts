@@ -22,8 +22,8 @@ export const foldBatchNorm: Pass = {
         return undefined;
       }
       const { scale, shift } = scaleAndShift(node.inputs.slice(1).map(to.numbers), node.operation.epsilon);
+      const kernel = scaleColumns(to.numbers(kernelNode.id), scale);
       const channels = scale.length;
-      const kernel = to.numbers(kernelNode.id).map((weight, i) => weight * (scale[i % channels] as number));
       const oldBias = biasId === undefined ? undefined : to.numbers(biasId);
       const bias = Float32Array.from(scale, (factor, c) => (oldBias?.[c] ?? 0) * factor + (shift[c] as number));
       const inputs = [
@@ -44,4 +44,13 @@ export function scaleAndShift(
   const scale = Float64Array.from(gamma, (g, c) => g / Math.sqrt((variance[c] as number) + epsilon));
   const shift = Float64Array.from(beta, (b, c) => b - (mean[c] as number) * (scale[c] as number));
   return { scale, shift };
+}
+
+/** Weights `[..., channels]` times a factor for each channel. */
+function scaleColumns(weights: Float32Array, factors: Float64Array): Float32Array {
+  const scaled = new Float32Array(weights.length);
+  for (let row = 0; row < weights.length; row += factors.length) {
+    for (let c = 0; c < factors.length; c++) scaled[row + c] = (weights[row + c] as number) * (factors[c] as number);
+  }
+  return scaled;
 }

@@ -86,7 +86,7 @@ export function encodeModule(record: ModuleRecord, withNames: boolean): Uint8Arr
     writeUnsigned(content, record.functions.length);
     content.append(functions);
   });
-  section(sections.data, data.length > 0, () => list(data, (segment) => writeData(content, segment)));
+  if (data.length > 0) writeDataSection(module, data);
   section(sections.custom, withNames, () => writeNames(content, record));
   return module.toBytes();
 }
@@ -241,15 +241,34 @@ function writeExports(content: ByteWriter, record: ModuleRecord, indices: Indice
   }
 }
 
-function writeData(content: ByteWriter, segment: PassiveData | ActiveData): void {
+/** The data section, written straight into the module: weights are megabytes, and every copy of them is felt. */
+function writeDataSection(module: ByteWriter, data: ModuleRecord["data"]): void {
+  const headers = data.map(dataHeader);
+  const count = new ByteWriter(8);
+  writeUnsigned(count, data.length);
+  module.byte(sections.data);
+  writeUnsigned(
+    module,
+    data.reduce((sum, { bytes }, i) => sum + (headers[i] as ByteWriter).length + bytes.length, count.length),
+  );
+  module.append(count);
+  data.forEach(({ bytes }, i) => {
+    module.append(headers[i] as ByteWriter);
+    module.bytes(bytes);
+  });
+}
+
+/** What stands before a segment's bytes: its kind, its place if it has one, its length. */
+function dataHeader(segment: PassiveData | ActiveData): ByteWriter {
+  const header = new ByteWriter(32);
   if ("offset" in segment) {
-    writeUnsigned(content, ACTIVE);
-    writeOffset(content, segment.offset);
+    writeUnsigned(header, ACTIVE);
+    writeOffset(header, segment.offset);
   } else {
-    writeUnsigned(content, PASSIVE);
+    writeUnsigned(header, PASSIVE);
   }
-  writeUnsigned(content, segment.bytes.length);
-  content.bytes(segment.bytes);
+  writeUnsigned(header, segment.bytes.length);
+  return header;
 }
 
 /** Where a segment begins: a constant expression. */

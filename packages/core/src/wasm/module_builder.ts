@@ -1,7 +1,8 @@
 /** Builds a whole module: functions, memory, globals, data, a table; then gives its bytes and its text. */
 import { type Entry, fail } from "./caller_line.ts";
 import { encodeModule } from "./encode_module.ts";
-import { FunctionBody, type FunctionBuilder, type GlobalHandle } from "./function_builder.ts";
+import { FunctionBody } from "./function_body.ts";
+import type { FunctionBuilder, GlobalHandle } from "./function_builder.ts";
 import { scalarConst } from "./operands.ts";
 import { printModule } from "./print.ts";
 import type {

@@ -69,30 +69,31 @@ export function packedGroupFloats(segments: readonly Segment[], depthCount: numb
   return segments.reduce((sum, { vectors, count }) => sum + count * vectors * LANES * (1 + depthCount), 0);
 }
 
-/**
- * Packs one group's weights in the order of their use.
- *
- * @param weight of input k for output channel n of the group; called for existing channels alone
- * @param bias of output channel n
- */
-export function packGroup(
-  out: Float32Array,
-  segments: readonly Segment[],
-  depthCount: number,
-  channels: number,
-  weight: (k: number, n: number) => number,
-  bias: (n: number) => number,
-): void {
+/** One group's numbers, as the graph has them. */
+export interface GroupWeights {
+  /** Output channels of the group. */
+  readonly channels: number;
+  /** The convolution's weights; those of input k for the group's channels stand side by side from `rows[k]` on. */
+  readonly weights: Float32Array;
+  readonly rows: Int32Array;
+  readonly bias: Float32Array | undefined;
+}
+
+/** Packs one group's weights in the order of their use. */
+export function packGroup(out: Float32Array, segments: readonly Segment[], group: GroupWeights): void {
+  const { channels, weights, rows, bias } = group;
   let at = 0;
   let first = 0;
   for (const { vectors, count } of segments) {
     const size = vectors * LANES;
     for (let tile = 0; tile < count; tile++, first += size) {
       const used = Math.min(size, channels - first);
-      for (let j = 0; j < used; j++) out[at + j] = bias(first + j);
+      if (bias) for (let j = 0; j < used; j++) out[at + j] = bias[first + j] as number;
       at += size;
-      for (let k = 0; k < depthCount; k++, at += size)
-        for (let j = 0; j < used; j++) out[at + j] = weight(k, first + j);
+      for (const row of rows) {
+        for (let j = 0; j < used; j++) out[at + j] = weights[row + first + j] as number;
+        at += size;
+      }
     }
   }
 }
