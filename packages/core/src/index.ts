@@ -1,4 +1,5 @@
 export { type CompileOptions, compile } from "./compiler/compile.ts";
+export { type Ceiling, createCeiling } from "./compiler/measure_ceiling.ts";
 export { type Description, describe } from "./cost/describe.ts";
 export {
   DepthwiseError,
@@ -16,6 +17,7 @@ export {
 } from "./errors.ts";
 export { type ConvolutionOptions, type GraphBuilder, graphBuilder, type Value } from "./graph/builder.ts";
 export {
+  findNode,
   type Graph,
   isNode,
   type Node,
@@ -31,6 +33,8 @@ export type { Activation, Operation, OperationName, OperationOf, Padding, Pair, 
 export { type Permutation, permutationOrder } from "./graph/permutation.ts";
 export { build, listVariants } from "./networks/build.ts";
 export type { Network } from "./networks/network.ts";
+export { runPasses } from "./passes/pipeline.ts";
+export { type Program, toProgram } from "./passes/program.ts";
 export { type CropWindow, centerCrop, type PictureSize } from "./pixels/crop.ts";
 export { type Pixels, pixelsFromRgba, type RgbaPixels } from "./pixels/pixels.ts";
 export { fitToInput, normalize, preprocess } from "./pixels/preprocess.ts";
@@ -46,7 +50,7 @@ export { type PreprocessingPreset, preprocessingPresets } from "./pixels/preproc
 export type { ResizeFilter } from "./pixels/resample_taps.ts";
 export { type ResizeOptions, resize, resizeShortSide } from "./pixels/resize.ts";
 export type { Compiled, Manifest, PortManifest, StepManifest } from "./runtime/manifest.ts";
-export { load, type Model, type StepTime } from "./runtime/model.ts";
+export { type LoadOptions, load, type Model, type StepTime } from "./runtime/model.ts";
 export { readWeights } from "./safetensors/load_weights.ts";
 export { readNetwork, writeWeights } from "./safetensors/model_file.ts";
 export { readSafetensors } from "./safetensors/read_safetensors.ts";

@@ -18,6 +18,7 @@ declare namespace WebAssembly {
     readonly exports: Exports;
   }
   interface Memory {
+    /** A SharedArrayBuffer where the memory is shared; typed arrays take either. */
     readonly buffer: ArrayBuffer;
     /** @param delta in pages of 65,536 bytes; returns the old length in pages */
     grow(delta: number): number;
@@ -87,3 +88,10 @@ interface Response {
   text(): Promise<string>;
 }
 declare function fetch(url: string | URL, options?: { signal?: AbortSignal }): Promise<Response>;
+
+/** Missing in pages that are not cross-origin isolated. */
+declare const SharedArrayBuffer: { new (bytes: number): ArrayBuffer } | undefined;
+/** Of pages and workers; Node has none. */
+declare var crossOriginIsolated: boolean | undefined;
+
+declare const console: { warn(message: string): void };

@@ -19,6 +19,11 @@ export interface CompileOptions {
   readonly seed?: number | undefined;
   /** `relaxed` uses fused multiply-add; default: what this engine supports. `plain` runs wherever WebAssembly SIMD does. */
   readonly simd?: "relaxed" | "plain" | undefined;
+  /**
+   * Most threads that may run the network together (1 to 64); above 1 the module works on shared memory. Results are the same, bit for
+   * bit, for every number of threads. Default 1.
+   */
+  readonly threads?: number | undefined;
   /** Names of nodes whose values become outputs beside the network's own. */
   readonly keep?: readonly string[] | undefined;
   /** Record the time of every step, for `model.profile()`. Default false. */
@@ -36,7 +41,7 @@ const MOST_PAGES = 65536;
  * Compiles a network, or any graph, to one WebAssembly module made for exactly that graph.
  *
  * @throws {WeightsError} if the weights do not fit
- * @throws {OptionError} if `keep` names no node
+ * @throws {OptionError} if `keep` names no node, or `threads` is out of range
  * @throws {UnsupportedError} for graphs that the compiler does not take
  */
 export function compile(network: Network | Graph, options: CompileOptions = {}): Compiled {
@@ -45,7 +50,7 @@ export function compile(network: Network | Graph, options: CompileOptions = {}):
   const target: Target = {
     simd: options.simd ?? (supportsRelaxedSimd() ? "relaxed" : "plain"),
     wide: false,
-    threads: 1,
+    threads: checkThreads(options.threads ?? 1),
     profile: options.profile ?? false,
   };
   const program = runPasses(toProgram(graph, weights), undefined, options.onPass);
@@ -56,6 +61,14 @@ export function compile(network: Network | Graph, options: CompileOptions = {}):
     );
   }
   return { bytes, manifest };
+}
+
+/** More threads than any machine that this is for has cores. */
+const MOST_THREADS = 64;
+
+function checkThreads(threads: number): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
+  throw new OptionError(`threads must be a whole number from 1 to ${MOST_THREADS}, received ${threads}.`);
 }
 
 /** The graph with more of its values as outputs. */

@@ -9,6 +9,7 @@ import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
 import type { Address, Call, Constant, Kernel } from "./plan.ts";
 import type { Target } from "./target.ts";
+import { CONTROL_BYTES, emitThreads } from "./threads.ts";
 
 const PAGE_BYTES = 65536;
 const CACHE_LINE = 64;
@@ -24,6 +25,8 @@ interface MemoryPlan {
   readonly constants: ReadonlyMap<Constant, number>;
   readonly constantBytes: number;
   readonly profile: number | undefined;
+  /** The threads' meeting point; undefined for one thread. */
+  readonly control: number | undefined;
   readonly end: number;
 }
 
@@ -69,8 +72,10 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   const arenaStart = next;
   next = roundUp(next + arena.bytes + SLACK_BYTES, CACHE_LINE);
   const profile = target.profile ? next : undefined;
-  if (profile !== undefined) next += (lowered.steps.length + 1) * 8;
-  return { arena, arenaStart, constants, constantBytes, profile, end: next };
+  if (profile !== undefined) next = roundUp(next + (lowered.steps.length + 1) * 8, CACHE_LINE);
+  const control = target.threads > 1 ? next : undefined;
+  if (control !== undefined) next += CONTROL_BYTES;
+  return { arena, arenaStart, constants, constantBytes, profile, control, end: next };
 }
 
 function roundUp(value: number, unit: number): number {
@@ -112,7 +117,7 @@ function emitKernel(module: ModuleBuilder, kernel: Kernel): FunctionHandle {
   return module.function(kernel.name, { params, results: [] }, (f, locals) => kernel.emit(f, locals));
 }
 
-/** `run()`: for each picture of the batch, every step in order. */
+/** `run(thread, threads)`: for each picture of the batch, every step in order; all threads meet after each step. */
 function emitRun(
   module: ModuleBuilder,
   lowered: Lowered,
@@ -120,38 +125,57 @@ function emitRun(
   kernels: ReadonlyMap<string, FunctionHandle>,
   now: FunctionHandle<readonly ["f64"]> | undefined,
 ): void {
-  module.function("run", { params: {}, results: [], export: "run" }, (f) => {
+  const meet = plan.control === undefined ? undefined : emitThreads(module, plan.control);
+  const params = { thread: "i32", threads: "i32" } as const;
+  const run = module.function("run", { params, results: [], export: "run" }, (f, { thread, threads }) => {
     const emitSteps = (image: Local<"i32"> | undefined) => {
-      stamp(f, plan, now, 0);
+      stamp(f, plan, now, thread, 0);
       lowered.steps.forEach((step, index) => {
         f.comment(step.name);
-        for (const call of step.calls) emitCall(f, call, kernels.get(call.kernel.name) as FunctionHandle, plan, image);
-        stamp(f, plan, now, index + 1);
+        for (const call of step.calls) {
+          const handle = kernels.get(call.kernel.name) as FunctionHandle;
+          const args = call.args.map((address) => addressExpr(address, plan, image));
+          if (meet) emitShare(f, call, handle, args, thread, threads);
+          else f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
+        }
+        if (meet) f.invoke(meet.barrier, [threads]);
+        stamp(f, plan, now, thread, index + 1);
       });
     };
     if (lowered.images === 1) emitSteps(undefined);
     else f.repeat({ name: "image", from: 0, to: lowered.images, step: 1 }, emitSteps);
   });
+  meet?.exportLoops(run);
 }
 
+/** Calls a kernel for a thread's share of the units: whole grains, the last one perhaps shorter. */
+function emitShare(
+  f: FunctionBuilder,
+  call: Call,
+  handle: FunctionHandle,
+  args: readonly I32[],
+  thread: Local<"i32">,
+  threads: Local<"i32">,
+): void {
+  const grains = Math.ceil(call.units / call.grain);
+  const boundary = (index: I32) => i32.mul(i32.div_u(i32.mul(i32.const(grains), index), threads), call.grain);
+  const start = f.let("start", boundary(thread));
+  const end = f.let("end", boundary(i32.add(thread, 1)));
+  if (call.units % call.grain !== 0) f.if(i32.gt_u(end, call.units), () => f.set(end, call.units));
+  f.if(i32.lt_u(start, end), () => f.invoke(handle, [...args, start, end]));
+}
+
+/** Thread 0 writes down the time. */
 function stamp(
   f: FunctionBuilder,
   plan: MemoryPlan,
   now: FunctionHandle<readonly ["f64"]> | undefined,
+  thread: Local<"i32">,
   index: number,
 ): void {
-  if (now && plan.profile !== undefined) f.do(f64.store(i32.const(plan.profile + index * 8), f.call(now, [])));
-}
-
-function emitCall(
-  f: FunctionBuilder,
-  call: Call,
-  handle: FunctionHandle,
-  plan: MemoryPlan,
-  image: Local<"i32"> | undefined,
-): void {
-  const args = call.args.map((address) => addressExpr(address, plan, image));
-  f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
+  const at = plan.profile;
+  if (now === undefined || at === undefined) return;
+  f.if(i32.eqz(thread), () => f.do(f64.store(i32.const(at + index * 8), f.call(now, []))));
 }
 
 function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | undefined): I32 {

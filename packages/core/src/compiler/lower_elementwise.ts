@@ -15,8 +15,10 @@ import {
   type ChannelRun,
   FLOAT,
   isContiguous,
+  LANES,
   type Place,
   pixelBytes,
+  pixelOffset,
   roundUpToLanes,
   rowBytes,
   runsOf,
@@ -24,7 +26,7 @@ import {
   type View,
 } from "./layout.ts";
 import { at, atPixel, channelwiseLayout, inOrder, integers, type Lowering, viewOf } from "./lowering.ts";
-import type { Address, Call } from "./plan.ts";
+import type { Address, Call, Constant } from "./plan.ts";
 
 /** A buffer's distances. */
 export function strideOf(buffer: Buffer): Stride {
@@ -42,6 +44,7 @@ export function lowerActivation(node: Node<OperationOf<"activation">>, to: Lower
       activation: node.operation.activation,
       vectors,
       operands: [{ buffer: run.buffer, channel: run.channel, isScale: false }],
+      table: undefined,
       output: { buffer: region.buffer, channel: region.channel + channel },
     }),
   );
@@ -105,10 +108,10 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
   to.views.set(node.id, viewOf(region, layout.positions));
 }
 
-/** a + b or a·b. An operand in another order than the first one's is copied into that order. */
+/** a + b or a·b, in the first one's order. */
 export function lowerBinary(node: Node<OperationOf<"add"> | OperationOf<"multiply">>, to: Lowering): void {
   const [a, b] = node.inputs.map((input) => to.view(input)) as [View, View];
-  const other = inOrderOf(node, b, a, to);
+  const other = gatherable(node, b, a, to);
   const layout = channelwiseLayout(a);
   const region = to.allocate(node, layout.channels);
   const calls = binaryCalls(to, a, other, (run) => ({
@@ -122,7 +125,7 @@ export function lowerBinary(node: Node<OperationOf<"add"> | OperationOf<"multipl
 
 /** view = activation(view + residual), in place: for convolutions that could not take their residual. */
 export function addInto(node: Node, view: View, residual: View, activation: Activation, to: Lowering): void {
-  const other = inOrderOf(node, residual, view, to);
+  const other = gatherable(node, residual, view, to);
   const runs = runsOf(view);
   const calls = binaryCalls(to, view, other, (run) => ({
     operation: "add",
@@ -138,19 +141,64 @@ function binaryCalls(
   b: View,
   result: (run: number) => Pick<ElementwiseCallSpec, "operation" | "activation" | "output">,
 ): readonly Call[] {
-  const otherRuns = runsOf(b);
-  const isScale = b.height * b.width === 1 && a.height * a.width > 1;
+  const otherRuns = haveSameOrder(a, b) ? runsOf(b) : undefined;
+  const [first] = b.places as readonly [Place, ...Place[]];
+  const isScale = isScaleOf(b, a);
   return runsOf(a).map((run, i) => {
-    const other = otherRuns[i] as ChannelRun;
+    const vectors = Math.ceil(run.slots.length / 4);
+    const other = otherRuns?.[i] ?? { buffer: first.buffer, channel: 0 };
     return elementwiseCall(to, {
       ...result(i),
-      vectors: Math.ceil(run.slots.length / 4),
+      vectors,
       operands: [
         { buffer: run.buffer, channel: run.channel, isScale: false },
         { buffer: other.buffer, channel: other.channel, isScale },
       ],
+      table: otherRuns ? undefined : gatherTable(run, vectors, b),
     });
   });
+}
+
+/** For each float of a run the distance of b's channel from the first float of b's pixel. Gaps take any. */
+function gatherTable(run: ChannelRun, vectors: number, b: View): Constant {
+  const { buffer: base } = b.places[0] as Place;
+  return {
+    bytes: vectors * LANES * 4,
+    write({ i32 }, addressOf) {
+      const pixel = (buffer: Buffer) => addressOf(buffer) + pixelOffset(buffer, 0, 0);
+      i32.forEach((_, i) => {
+        const { buffer, channel } = b.places[Math.max(run.slots[i] ?? 0, 0)] as Place;
+        i32[i] = pixel(buffer) - pixel(base) + channel * FLOAT;
+      });
+    },
+  };
+}
+
+/** Whether b is one pixel, a scale for each channel of a's pixels. */
+function isScaleOf(b: View, a: View): boolean {
+  return b.height * b.width === 1 && a.height * a.width > 1;
+}
+
+/** Whether two views have their channels in the same order, with the same gaps. */
+function haveSameOrder(a: View, b: View): boolean {
+  const [runs, otherRuns] = [runsOf(a), runsOf(b)];
+  return (
+    runs.length === otherRuns.length &&
+    runs.every(({ slots }, i) => {
+      const other = (otherRuns[i] as ChannelRun).slots;
+      return slots.length === other.length && slots.every((slot, j) => slot === other[j]);
+    })
+  );
+}
+
+/** `view` as it is, if it has `model`'s order or one table can say where each pixel's channels are; else brought together. */
+function gatherable(node: Node, view: View, model: View, to: Lowering): View {
+  const [first, ...others] = buffersOf(view) as readonly [Buffer, ...Buffer[]];
+  const haveSameStrides = others.every(
+    (buffer) => pixelBytes(buffer) === pixelBytes(first) && rowBytes(buffer) === rowBytes(first),
+  );
+  if (haveSameStrides || isScaleOf(view, model) || haveSameOrder(model, view)) return view;
+  return inNaturalOrder(node, view, to);
 }
 
 interface ElementwiseCallSpec {
@@ -158,12 +206,14 @@ interface ElementwiseCallSpec {
   readonly activation: Activation;
   readonly vectors: number;
   readonly operands: readonly { readonly buffer: Buffer; readonly channel: number; readonly isScale: boolean }[];
+  /** Where the second operand's channels are, if they lie in another order. */
+  readonly table: Constant | undefined;
   readonly output: { readonly buffer: Buffer; readonly channel: number };
 }
 
 function elementwiseCall(
   to: Lowering,
-  { operation, activation, vectors, operands, output }: ElementwiseCallSpec,
+  { operation, activation, vectors, operands, table, output }: ElementwiseCallSpec,
 ): Call {
   const spec: ElementwiseSpec = {
     operation,
@@ -171,13 +221,18 @@ function elementwiseCall(
     width: output.buffer.width,
     vectors,
     operands: operands.map(({ buffer, isScale }) => (isScale ? { pixelBytes: 0, rowBytes: 0 } : strideOf(buffer))),
+    isGathered: table !== undefined,
     output: strideOf(output.buffer),
   };
   const strides = [...spec.operands, spec.output].flatMap((stride) => [stride.pixelBytes, stride.rowBytes]);
-  const name = `f32_${operation === "none" ? "map" : operation}_${vectors * 4}_${activation}__${to.target.simd}_w${spec.width}_${strideName(strides)}`;
+  const kind = `${operation === "none" ? "map" : operation}${table ? "_gathered" : ""}`;
+  const name = `f32_${kind}_${vectors * 4}_${activation}__${to.target.simd}_w${spec.width}_${strideName(strides)}`;
   return {
     kernel: to.kernel(name, (n) => elementwiseKernel(n, spec, to.target)),
-    args: [...operands, output].map(({ buffer, channel }) => atPixel(buffer, 0, 0, channel)),
+    args: [
+      ...[...operands, output].map(({ buffer, channel }) => atPixel(buffer, 0, 0, channel)),
+      ...(table ? [{ kind: "constant" as const, constant: table }] : []),
+    ],
     units: output.buffer.height,
     grain: 1,
   };
@@ -186,36 +241,6 @@ function elementwiseCall(
 /** Distances as part of a kernel's name. */
 export function strideName(bytes: readonly number[]): string {
   return bytes.join("_");
-}
-
-/** `view` with its runs where `model` has them, copied if they are not. */
-function inOrderOf(node: Node, view: View, model: View, to: Lowering): View {
-  const runs = runsOf(view);
-  const modelRuns = runsOf(model);
-  const isSame =
-    runs.length === modelRuns.length &&
-    runs.every(
-      (run, i) =>
-        run.slots.length === modelRuns[i]?.slots.length &&
-        run.slots.every((slot, j) => slot === modelRuns[i]?.slots[j]),
-    );
-  if (isSame) return view;
-  // One buffer for each run, so that runs stay apart as the model's are.
-  const places = new Array<Place>(view.places.length);
-  const pieces = modelRuns.map((run) => {
-    const buffer = copyBuffer(node, view, roundUpToLanes(run.slots.length), to);
-    run.slots.forEach((slot, channel) => {
-      if (slot >= 0) places[slot] = { buffer, channel };
-    });
-    return buffer;
-  });
-  const copy: View = { height: view.height, width: view.width, places };
-  to.step({ name: `${node.name}/copy`, op: "copy" }, copyCalls(to, view, copy), buffersOf(view), pieces);
-  return copy;
-}
-
-function copyBuffer(node: Node, view: View, stride: number, to: Lowering): Buffer {
-  return to.buffer({ name: `${node.name}/copy`, height: view.height, width: view.width, stride });
 }
 
 /** `view` in one buffer with its channels in order, copied if it is not, with a border of zeros of at least `padding`. */

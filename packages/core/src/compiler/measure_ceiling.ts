@@ -76,7 +76,12 @@ function ceilingModule(simd: "relaxed" | "plain"): Uint8Array<ArrayBuffer> {
         for (const chain of chains) f.set(chain, madd(target, chain, half, one));
     });
     // Every chain is part of the result, or the engine would leave it out.
-    f.return(f32x4.extract_lane(chains.reduce<V128>((sum, chain) => f32x4.add(sum, chain), one), 0));
+    f.return(
+      f32x4.extract_lane(
+        chains.reduce<V128>((sum, chain) => f32x4.add(sum, chain), one),
+        0,
+      ),
+    );
   });
   return module.bytes();
 }

@@ -70,7 +70,10 @@ function connectionsOf(
 }
 
 interface Stretch {
-  /** What the first convolution of the chain reads. */
+  /**
+   * What the first convolution of the chain reads. Where that is a depthwise one that makes several channels of each, its output: the
+   * copies are no interleaving, and would count every path so many times.
+   */
   readonly from: Node;
   /** The longest chain of convolutions in the block, first to last. */
   readonly chain: readonly Node[];
@@ -110,7 +113,9 @@ function stretchOf(
     if (next === undefined || others.length > 0 || isShortcut || !carriers.has(next.operation.op)) break;
     to = next;
   }
-  return { from, chain, to };
+  const first = chain[0] ?? last;
+  const multiplies = isDepthwise(graph, first) && first !== last && (first.shape[3] ?? 0) > (from.shape[3] ?? 0);
+  return { from: multiplies ? first : from, chain, to };
 }
 
 /** Operations through which a block's last convolution may go and still be its output. */
@@ -122,10 +127,16 @@ const carriers: ReadonlySet<OperationName> = new Set<OperationName>([
   "dropout",
 ]);
 
+function isDepthwise(graph: Graph, node: Node): boolean {
+  if (!isNode(node, "convolution")) return false;
+  const channels = nodeOf(graph, node.inputs[0] as ValueId).shape[3];
+  return node.operation.groups === channels && channels > 1;
+}
+
 function branchProduct(graph: Graph, chain: readonly Node[]): number {
-  return chain.reduce((product, node) => {
-    if (!isNode(node, "convolution")) return product;
-    const isDepthwise = node.operation.groups === nodeOf(graph, node.inputs[0] as ValueId).shape[3];
-    return isDepthwise ? product : product * node.operation.groups;
-  }, 1);
+  return chain.reduce(
+    (product, node) =>
+      isNode(node, "convolution") && !isDepthwise(graph, node) ? product * node.operation.groups : product,
+    1,
+  );
 }

@@ -1,3 +1,4 @@
+import type { Value } from "../graph/builder.ts";
 import { isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import { type Pass, type Rewriting, rewrite } from "./program.ts";
 
@@ -27,13 +28,13 @@ function isConcatenationOfConvolutions(node: Node, to: Rewriting): boolean {
   );
 }
 
-function distribute(add: Node, concatenation: Node, other: Node, to: Rewriting): ReturnType<Rewriting["value"]> {
+function distribute(add: Node, concatenation: Node, other: Node, to: Rewriting): Value {
   let start = 0;
   const sums = concatenation.inputs.map((part: ValueId, i) => {
     const count = nodeOf(to.old, part).shape.at(-1) as number;
-    const slice = to.builder.node(`${add.name}/slice${i}`, { op: "slice", start, count }, [to.value(other.id)]);
+    const slice = to.node(`${add.name}/slice${i}`, { op: "slice", start, count }, [to.value(other.id)]);
     start += count;
-    return to.builder.node(`${add.name}/${i}`, add.operation, [to.value(part), slice]);
+    return to.node(`${add.name}/${i}`, add.operation, [to.value(part), slice]);
   });
-  return to.builder.node(add.name, concatenation.operation, sums);
+  return to.node(add.name, concatenation.operation, sums);
 }

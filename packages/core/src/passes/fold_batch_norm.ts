@@ -1,5 +1,5 @@
 import { isNode, nodeOf, type ValueId } from "../graph/graph.ts";
-import { type Pass, rewrite } from "./program.ts";
+import { type Pass, rewriteFully } from "./program.ts";
 
 /**
  * batch_norm(convolution(x)) → convolution(x) with kernel·scale and (bias − mean)·scale + beta, scale = gamma/sqrt(variance + epsilon)
@@ -8,8 +8,9 @@ import { type Pass, rewrite } from "./program.ts";
  */
 export const foldBatchNorm: Pass = {
   name: "fold batch norm",
+  // Once more for each norm of a norm.
   run: (program) =>
-    rewrite(program, (node, to) => {
+    rewriteFully(program, (node, to) => {
       if (!isNode(node, "batch_norm")) return undefined;
       const producer = nodeOf(to.old, node.inputs[0] as ValueId);
       if (!isNode(producer, "convolution") && !isNode(producer, "linear")) return undefined;
@@ -31,7 +32,7 @@ export const foldBatchNorm: Pass = {
         to.parameter(`${producer.name}/kernel_folded`, kernelNode.shape, kernel),
         to.parameter(`${producer.name}/bias_folded`, [channels], bias),
       ];
-      return to.builder.node(`${producer.name}+norm`, { ...operation, bias: true }, inputs);
+      return to.node(`${producer.name}+norm`, { ...operation, bias: true }, inputs);
     }),
 };
 

@@ -1,5 +1,5 @@
 import { isNode, nodeOf } from "../graph/graph.ts";
-import { type Pass, rewrite } from "./program.ts";
+import { type Pass, rewriteFully } from "./program.ts";
 
 /**
  * convolution(pad(x, p, 0)) → convolution(x) with p added to its padding
@@ -8,8 +8,9 @@ import { type Pass, rewrite } from "./program.ts";
  */
 export const foldPadding: Pass = {
   name: "fold padding",
+  // Once more for each padding of a padding.
   run: (program) =>
-    rewrite(program, (node, to) => {
+    rewriteFully(program, (node, to) => {
       if (!isNode(node, "convolution")) return undefined;
       const [input, ...others] = node.inputs;
       const pad = nodeOf(to.old, input as (typeof node.inputs)[number]);
@@ -22,6 +23,6 @@ export const foldPadding: Pass = {
         right: own.right + added.right,
       };
       const inputs = [...pad.inputs, ...others].map(to.value);
-      return to.builder.node(node.name, { ...node.operation, padding }, inputs);
+      return to.node(node.name, { ...node.operation, padding }, inputs);
     }),
 };

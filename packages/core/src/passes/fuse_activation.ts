@@ -1,5 +1,5 @@
 import { isNode, nodeOf, type ValueId } from "../graph/graph.ts";
-import type { Operation } from "../graph/operations.ts";
+import type { Activation, Operation } from "../graph/operations.ts";
 import { type Pass, rewrite } from "./program.ts";
 
 /**
@@ -14,25 +14,23 @@ export const fuseActivation: Pass = {
       if (!isNode(node, "activation")) return undefined;
       const producer = nodeOf(to.old, node.inputs[0] as ValueId);
       if (to.useCount(producer.id) !== 1) return undefined;
-      const operation = withActivation(producer.operation, node.operation.activation);
-      return (
-        operation &&
-        to.builder.node(`${producer.name}+${node.operation.activation}`, operation, producer.inputs.map(to.value))
-      );
+      const { activation } = node.operation;
+      const operation = withActivation(producer.operation, activation);
+      return operation && to.node(`${producer.name}+${activation}`, operation, producer.inputs.map(to.value));
     }),
 };
 
-function withActivation(operation: Operation, activation: "none" | string): Operation | undefined {
-  const added = activation as Extract<Operation, { op: "activation" }>["activation"];
+/** The operation with an activation after it, or undefined if it has one or takes none. */
+function withActivation(operation: Operation, activation: Activation): Operation | undefined {
   switch (operation.op) {
     case "convolution":
       if (operation.residual) {
-        return operation.residualActivation === "none" ? { ...operation, residualActivation: added } : undefined;
+        return operation.residualActivation === "none" ? { ...operation, residualActivation: activation } : undefined;
       }
-      return operation.activation === "none" ? { ...operation, activation: added } : undefined;
+      return operation.activation === "none" ? { ...operation, activation } : undefined;
     case "linear":
     case "add":
-      return operation.activation === "none" ? { ...operation, activation: added } : undefined;
+      return operation.activation === "none" ? { ...operation, activation } : undefined;
     default:
       return undefined;
   }

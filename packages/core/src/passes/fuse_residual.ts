@@ -18,7 +18,7 @@ export const fuseResidual: Pass = {
       if (chosen === undefined || !isNode(chosen, "convolution") || a === b) return undefined;
       const residual = chosen.id === a ? b : a;
       const operation = { ...chosen.operation, residual: true, residualActivation: node.operation.activation };
-      return to.builder.node(`${chosen.name}+add`, operation, [...chosen.inputs, residual].map(to.value));
+      return to.node(`${chosen.name}+add`, operation, [...chosen.inputs, residual].map(to.value));
     }),
 };
 

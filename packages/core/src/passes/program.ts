@@ -1,6 +1,7 @@
 import { WeightsError } from "../errors.ts";
-import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts";
+import { graphBuilder, type Value } from "../graph/builder.ts";
 import { type Graph, isNode, type Node, nodeOf, usersOf, type ValueId } from "../graph/graph.ts";
+import type { Operation } from "../graph/operations.ts";
 import { formatShape, type Shape, sameShape, type Tensor, toFloat32 } from "../tensor.ts";
 
 /** A graph and the numbers of its parameters: what passes rewrite. */
@@ -9,7 +10,10 @@ export interface Program {
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** One rewrite. Pure: it returns the same object when nothing changed. */
+/**
+ * One rewrite. Pure: it returns the same object when nothing changed, as it does when it is run on its own result. What no output needs
+ * is dropped on the way.
+ */
 export interface Pass {
   readonly name: string;
   run(program: Program): Program;
@@ -49,7 +53,8 @@ export function toWeights(program: Program): ReadonlyMap<string, Tensor> {
 /** What a rewrite sees of the old program and may put into the new one. */
 export interface Rewriting {
   readonly old: Graph;
-  readonly builder: GraphBuilder;
+  /** A new node. Its name is made unique. */
+  node(name: string, operation: Operation, inputs: readonly Value[]): Value;
   /** The new value that stands for an old one. */
   value(old: ValueId): Value;
   /** The numbers of an old parameter. */
@@ -60,38 +65,58 @@ export interface Rewriting {
   useCount(old: ValueId): number;
 }
 
-/**
- * Rebuilds a program node by node. `visit` returns the new value for an old node, or undefined to keep the node as it is. When every
- * node was kept, the same program comes back.
- */
-export function rewrite(program: Program, visit: (node: Node, to: Rewriting) => Value | undefined): Program {
+/** Returns the new value for an old node, or undefined to keep the node as it is. */
+export type Visit = (node: Node, to: Rewriting) => Value | undefined;
+
+/** Rewrites again until nothing changes: for rewrites that make room for one another. */
+export function rewriteFully(program: Program, visit: Visit): Program {
+  let current = program;
+  for (let next = rewrite(current, visit); next !== current; next = rewrite(current, visit)) current = next;
+  return current;
+}
+
+/** Rebuilds a program node by node. When every node was kept and is needed, the same program comes back. */
+export function rewrite(unpruned: Program, visit: Visit): Program {
+  // First, so that reads by nodes that nobody needs do not keep others from being fused.
+  const program = removeDeadNodes(unpruned);
   const { graph } = program;
   const builder = graphBuilder(graph.name);
   const weights = new Map<string, Float32Array>();
   const values: Value[] = [];
   const counts = useCounts(graph);
+  // Names of nodes still to come are taken: those that are kept come back under them.
   const taken = new Set(graph.nodes.map((node) => node.name));
+  const uniqueName = (name: string) => {
+    let unique = name;
+    for (let i = 2; taken.has(unique); i++) unique = `${name}_${i}`;
+    taken.add(unique);
+    return unique;
+  };
   const to: Rewriting = {
     old: graph,
-    builder,
+    node: (name, operation, inputs) => builder.node(uniqueName(name), operation, inputs),
     value: (old) => values[old] as Value,
     numbers: (old) => program.weights.get(nodeOf(graph, old).name) as Float32Array,
     useCount: (old) => counts[old] as number,
     parameter(name, shape, numbers) {
-      let unique = name;
-      for (let i = 2; taken.has(unique); i++) unique = `${name}_${i}`;
-      taken.add(unique);
+      const unique = uniqueName(name);
       weights.set(unique, numbers);
-      return builder.node(
-        unique,
-        { op: "parameter", shape, initializer: { kind: "constant", value: 0 }, trainable: false },
-        [],
-      );
+      // The numbers are there already: how they would be drawn does not matter.
+      const operation = {
+        op: "parameter",
+        shape,
+        initializer: { kind: "constant", value: 0 },
+        trainable: false,
+      } as const;
+      return builder.node(unique, operation, []);
     },
   };
   let changed = false;
   for (const node of graph.nodes) {
+    // What replaces a node may have its name.
+    taken.delete(node.name);
     const replacement = visit(node, to);
+    taken.add(node.name);
     if (replacement !== undefined) changed = true;
     values.push(replacement ?? builder.node(node.name, node.operation, node.inputs.map(to.value)));
     const numbers = program.weights.get(node.name);

@@ -1,2 +1,2 @@
 export type { Compiled, Manifest, PortManifest, StepManifest } from "./manifest.ts";
-export { load, type Model, type StepTime } from "./model.ts";
+export { type LoadOptions, load, type Model, type StepTime } from "./model.ts";

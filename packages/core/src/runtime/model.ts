@@ -1,5 +1,7 @@
 import { DisposedError, OptionError, ShapeError } from "../errors.ts";
+import { canSleep, startWorkers } from "./host/workers.ts";
 import type { Compiled, Manifest, PortManifest } from "./manifest.ts";
+import { unshareMemory } from "./unshare_memory.ts";
 
 /** Time of one step of the last run. */
 export interface StepTime {
@@ -12,6 +14,8 @@ export interface StepTime {
 /** A compiled network, ready to run. */
 export interface Model extends Disposable {
   readonly manifest: Manifest;
+  /** Threads that run it: fewer than compiled for where the host has no shared memory or no workers. */
+  readonly threads: number;
   /**
    * Runs the network.
    *
@@ -33,38 +37,96 @@ export interface Model extends Disposable {
    * @throws {OptionError} if the module was compiled without `profile`
    */
   profile(): readonly StepTime[];
-  /** Frees the module's memory. Every use afterwards throws a DisposedError. */
+  /** Frees the module's memory and ends its threads. Every use afterwards throws a DisposedError. */
   dispose(): void;
 }
 
+/** Options of `load`. */
+export interface LoadOptions {
+  /** At most this many threads; never more than the module was compiled for. Default: as many. */
+  readonly threads?: number | undefined;
+  /** Hears once why a model that could have more threads runs on one. Default: the console's warnings. */
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+/** What a module exports. The last four are there only if it was compiled for threads. */
 interface Exports {
   initialize(): void;
-  run(): void;
+  run(thread: number, threads: number): void;
+  start(threads: number): void;
+  stop(): void;
+  readonly canSleep?: WebAssembly.Global;
+}
+
+/** A module in its memory, with its threads. */
+interface Instance {
+  readonly exports: Exports;
+  readonly memory: WebAssembly.Memory;
+  readonly threads: number;
 }
 
 /**
  * Loads a compiled network. Compilation of the bytes by the engine is asynchronous.
  *
+ * A module for several threads needs shared memory: in pages that means cross-origin isolation. Where it is missing, the model says so
+ * once and runs on one thread.
+ *
+ * @throws {OptionError} if `threads` is not a whole number of at least 1
  * @throws WebAssembly's own errors if the bytes were changed, or the engine lacks what they need
  */
-export async function load(compiled: Compiled): Promise<Model> {
-  const module = await WebAssembly.compile(compiled.bytes);
+export async function load(compiled: Compiled, options: LoadOptions = {}): Promise<Model> {
   const { manifest } = compiled;
-  const memory = new WebAssembly.Memory({ initial: manifest.pages });
-  const imports = { env: { memory, now: () => performance.now() } };
-  const instance = await WebAssembly.instantiate(module, imports);
-  const exports = instance.exports as unknown as Exports;
-  exports.initialize();
-  return modelOf(manifest, exports, memory);
+  const wanted = options.threads ?? manifest.threads;
+  if (!Number.isInteger(wanted) || wanted < 1)
+    throw new OptionError(`threads must be a whole number of at least 1, received ${wanted}.`);
+  const threads = Math.min(wanted, manifest.threads);
+  if (threads > 1) {
+    const reason = whyNoThreads();
+    const instance = reason === undefined ? await instantiateShared(compiled, threads).catch(describeFailure) : reason;
+    if (typeof instance !== "string") return modelOf(manifest, instance);
+    // biome-ignore lint/suspicious/noConsole: who serves the page must learn of it, and has no other place to look.
+    (options.warn ?? console.warn)(`"${manifest.name}" runs on one thread instead of ${threads}: ${instance}`);
+  }
+  return modelOf(manifest, await instantiateAlone(compiled));
 }
 
-function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAssembly.Memory): Model {
-  let alive: { exports: Exports; memory: WebAssembly.Memory } | undefined = {
-    exports: loadedExports,
-    memory: loadedMemory,
-  };
+function describeFailure(error: unknown): string {
+  return `workers could not be started (${error instanceof Error ? error.message : String(error)}).`;
+}
 
-  function use(): { exports: Exports; memory: WebAssembly.Memory } {
+function whyNoThreads(): string | undefined {
+  if (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false) {
+    return "shared memory needs a cross-origin isolated page (headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp).";
+  }
+  return undefined;
+}
+
+async function instantiateShared({ bytes, manifest }: Compiled, threads: number): Promise<Instance> {
+  const module = await WebAssembly.compile(bytes);
+  const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages, shared: true });
+  const exports = await instantiate(module, memory);
+  if (exports.canSleep) exports.canSleep.value = canSleep() ? 1 : 0;
+  await startWorkers(module, memory, threads);
+  return { exports, memory, threads };
+}
+
+async function instantiateAlone({ bytes, manifest }: Compiled): Promise<Instance> {
+  const module = await WebAssembly.compile(manifest.threads > 1 ? unshareMemory(bytes) : bytes);
+  const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages });
+  return { exports: await instantiate(module, memory), memory, threads: 1 };
+}
+
+async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Exports> {
+  const instance = await WebAssembly.instantiate(module, { env: { memory, now: () => performance.now() } });
+  const exports = instance.exports as unknown as Exports;
+  exports.initialize();
+  return exports;
+}
+
+function modelOf(manifest: Manifest, loaded: Instance): Model {
+  let alive: Instance | undefined = loaded;
+
+  function use(): Instance {
     if (alive === undefined) throw new DisposedError(`Model "${manifest.name}" was disposed.`);
     return alive;
   }
@@ -75,6 +137,7 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
 
   const model: Model = {
     manifest,
+    threads: loaded.threads,
     run(inputs) {
       for (const name of Object.keys(inputs)) portOf(manifest.inputs, name, manifest.name);
       for (const port of manifest.inputs) {
@@ -84,22 +147,24 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
             `Input "${port.name}" of "${manifest.name}" is ${port.shape.join("x")}: expected ${port.elements} floats, received ${given?.length ?? "none"}.`,
           );
         }
-        floats(port).set(given);
       }
+      for (const port of manifest.inputs) floats(port).set(inputs[port.name] as Float32Array);
       model.execute();
-      return Object.fromEntries(
-        manifest.outputs.map((port) => [port.name, floats(port).slice() as Float32Array<ArrayBuffer>]),
-      );
+      return Object.fromEntries(manifest.outputs.map((port) => [port.name, new Float32Array(floats(port))]));
     },
     input: (name) => floats(portOf(manifest.inputs, name, manifest.name)),
     output: (name) => floats(portOf(manifest.outputs, name, manifest.name)),
-    execute: () => use().exports.run(),
+    execute() {
+      const { exports, threads } = use();
+      if (threads > 1) exports.start(threads);
+      else exports.run(0, 1);
+    },
     profile() {
-      if (manifest.profileOffset === undefined)
+      const { memory } = use();
+      if (manifest.profileOffset === undefined) {
         throw new OptionError(`"${manifest.name}" was compiled without { profile: true }.`);
-      const times = new Float64Array(
-        use().memory.buffer.slice(manifest.profileOffset, manifest.profileOffset + 8 * (manifest.steps.length + 1)),
-      );
+      }
+      const times = new Float64Array(memory.buffer, manifest.profileOffset, manifest.steps.length + 1);
       return manifest.steps.map(({ name, op, macs }, i) => ({
         name,
         op,
@@ -108,6 +173,7 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
       }));
     },
     dispose() {
+      if (alive && alive.threads > 1) alive.exports.stop();
       alive = undefined;
     },
     [Symbol.dispose]() {
@@ -119,9 +185,10 @@ function modelOf(manifest: Manifest, loadedExports: Exports, loadedMemory: WebAs
 
 function portOf(ports: readonly PortManifest[], name: string, model: string): PortManifest {
   const port = ports.find((candidate) => candidate.name === name);
-  if (port === undefined)
+  if (port === undefined) {
     throw new OptionError(
       `"${model}" has no "${name}". It has ${ports.map((candidate) => candidate.name).join(", ")}.`,
     );
+  }
   return port;
 }

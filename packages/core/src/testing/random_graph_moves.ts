@@ -74,8 +74,9 @@ const moves: readonly (readonly [weight: number, move: Move])[] = [
   [5, residual],
   [3, squeezeExcite],
   [3, fire],
+  [2, bypassedFire],
   [5, shuffledBranches],
-  [5, (growth) => normalize(growth, anyValue(growth))],
+  [6, (growth) => normalize(growth, anyValue(growth))],
   [5, (growth) => activate(growth, anyValue(growth))],
   [4, (growth) => permute(growth, anyValue(growth))],
   [3, (growth) => slice(growth, anyValue(growth))],
@@ -290,6 +291,22 @@ function fire(growth: Growth): Value | undefined {
   const narrow = convolve(growth, x, { ...shared, kernel: [1, 1] });
   const wide = narrow && convolve(growth, x, { ...shared, kernel: [3, 3] });
   return wide && node(growth, { op: "concatenate" }, [narrow, wide]);
+}
+
+/** Two convolutions of the same value, joined to as many channels as it has, and added to it (SqueezeNet's bypass). */
+function bypassedFire(growth: Growth): Value | undefined {
+  const { random } = growth;
+  const x = anyValue(growth);
+  const channels = x.shape.at(-1) as number;
+  if (channels < 2) return undefined;
+  const shared: Wanted = { stride: [1, 1], dilation: [1, 1], padding: "half", groups: 1 };
+  const narrow = between(random, 1, channels - 1);
+  const first = convolve(growth, x, { ...shared, kernel: [1, 1], channels: narrow });
+  const second = first && convolve(growth, x, { ...shared, kernel: [3, 3], channels: channels - narrow });
+  const joined = second && node(growth, { op: "concatenate" }, [first, second]);
+  if (joined === undefined) return undefined;
+  const order = chance(random, 0.5) ? [x, joined] : [joined, x];
+  return node(growth, { op: "add", activation: pick(random, ["none", "none", "relu"]) }, order);
 }
 
 /** Channels permuted, cut into slices that may overlap, one of them convolved, joined, and perhaps permuted again. */

@@ -9,7 +9,8 @@ import { IoError } from "@depthwise/core";
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     if (path === "-") return await readStdin();
-    if ((await stat(path)).isDirectory()) throw new IoError(`${path}: expected a file but it is a folder.`, { file: path });
+    if ((await stat(path)).isDirectory())
+      throw new IoError(`${path}: expected a file but it is a folder.`, { file: path });
     return await readFile(path);
   } catch (cause) {
     if (cause instanceof IoError) throw cause;

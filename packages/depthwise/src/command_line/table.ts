@@ -14,7 +14,11 @@ export type Paint = (text: string) => string;
  *
  * @param paintTitle for the line of titles
  */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paintTitle: Paint = (text) => text): string {
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  paintTitle: Paint = (text) => text,
+): string {
   const filled = columns
     .map(({ title, align = "left", value }) => ({ title, align, cells: rows.map(value) }))
     .filter(({ cells }) => cells.some((cell) => cell !== ""));

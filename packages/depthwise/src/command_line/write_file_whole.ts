@@ -3,21 +3,20 @@ import { rmSync } from "node:fs";
 import { realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { IoError } from "@depthwise/core";
+import { onInterruption } from "./interruption.ts";
 import { readingProblem } from "./read_bytes.ts";
-
-/** Temporary files of this process that are not renamed yet. */
-const unfinished = new Set<string>();
 
 /**
  * Writes a file so that its name never stands for half of it: a hidden temporary file in the same folder, then a rename. A failure
- * removes the temporary file; on a signal, {@link removeUnfinishedFiles} does.
+ * or a signal removes the temporary file.
  *
  * @param path a link is followed; a pipe or a device is written to as it is
  * @throws {IoError} naming the file and the reason
  */
 export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<void> {
   const existing = await statusOf(path);
-  if (existing?.isDirectory()) throw new IoError(`${path}: expected a file to write but it is a folder.`, { file: path });
+  if (existing?.isDirectory())
+    throw new IoError(`${path}: expected a file to write but it is a folder.`, { file: path });
   try {
     if (existing !== undefined && !existing.isFile()) await writeFile(path, bytes);
     else await replaceFile(existing === undefined ? path : await realpath(path), bytes, existing?.mode);
@@ -28,7 +27,7 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
 
 async function replaceFile(path: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
-  unfinished.add(temporary);
+  const forget = onInterruption(() => rmSync(temporary, { force: true }));
   try {
     await writeFile(temporary, bytes, { flush: true, ...(mode === undefined ? {} : { mode }) });
     await rename(temporary, path);
@@ -36,7 +35,7 @@ async function replaceFile(path: string, bytes: Uint8Array, mode: number | undef
     await rm(temporary, { force: true });
     throw cause;
   } finally {
-    unfinished.delete(temporary);
+    forget();
   }
 }
 
@@ -51,13 +50,11 @@ export async function checkCanWrite(path: string): Promise<void> {
   }
   const folder = dirname(path);
   if (!(await statusOf(folder))?.isDirectory()) {
-    throw new IoError(`${path}: the folder ${folder} does not exist.`, { file: path, hint: `Make it: mkdir -p ${folder}` });
+    throw new IoError(`${path}: the folder ${folder} does not exist.`, {
+      file: path,
+      hint: `Make it: mkdir -p ${folder}`,
+    });
   }
-}
-
-/** For signal handlers, which cannot wait. */
-export function removeUnfinishedFiles(): void {
-  for (const file of unfinished) rmSync(file, { force: true });
 }
 
 async function statusOf(path: string): Promise<Stats | undefined> {

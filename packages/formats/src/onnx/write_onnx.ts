@@ -1,5 +1,4 @@
-import { type Graph, isNode, verifyGraph, type Weights } from "@depthwise/core";
-import { parameterNumbers } from "../parameter_numbers.ts";
+import { type Graph, isNode, toProgram, verifyGraph, type Weights } from "@depthwise/core";
 import { encodeOnnxModel } from "./encode_onnx_model.ts";
 import { OnnxBuilder } from "./onnx_builder.ts";
 import { writeOperation } from "./write_operations.ts";
@@ -27,7 +26,7 @@ const IR_VERSION = 8;
  */
 export function writeOnnx(graph: Graph, weights: Weights, options: OnnxOptions = {}): Uint8Array<ArrayBuffer> {
   verifyGraph(graph);
-  const builder = new OnnxBuilder(graph, parameterNumbers(graph, weights));
+  const builder = new OnnxBuilder(graph, toProgram(graph, weights).weights);
   for (const node of graph.nodes) {
     if (isNode(node, "input")) builder.input(node);
     else if (!isNode(node, "parameter")) builder.node(node, () => writeOperation(builder, node));

@@ -1,0 +1,174 @@
+import { build, describe } from "@depthwise/core";
+import { type Ceiling, createCeiling } from "../../packages/core/src/compiler/measure_ceiling.ts";
+import { seededRandom } from "../../packages/core/src/random.ts";
+import { compareOutputs, TOLERANCE } from "./compare.ts";
+import { type PeerClient, startPeer } from "./peer_client.ts";
+import type { PeerChoice } from "./peers/peers.ts";
+import { type Interval, median, ratioOfMedians } from "./statistics.ts";
+
+/** One peer's numbers for one network. Times in milliseconds. */
+export interface PeerResult {
+  readonly peer: string;
+  readonly version: string;
+  readonly loadMs: number;
+  readonly firstRunMs: number;
+  /** Largest difference from the first peer's output, relative to its largest value. */
+  readonly difference: number;
+  /** By round, each run. */
+  readonly samples: readonly (readonly number[])[];
+  /** Of the rounds' medians. */
+  readonly medianMs: number;
+  /** This peer's time over the first one's. */
+  readonly ratio: Interval;
+  readonly gigamacsPerSecond: number;
+  /** Share of one thread's relaxed multiply-add ceiling. */
+  readonly shareOfCeiling: number;
+}
+
+/** Why a peer was not measured. */
+export interface PeerFailure {
+  readonly peer: string;
+  readonly error: string;
+}
+
+/** All numbers for one network. */
+export interface ModelResult {
+  readonly model: string;
+  readonly macs: number;
+  /** 10^9 multiply-accumulates a second, one measurement a round. */
+  readonly ceilings: { readonly relaxed: readonly number[]; readonly plain: readonly number[] };
+  readonly results: readonly PeerResult[];
+  readonly failures: readonly PeerFailure[];
+}
+
+/** How to measure. */
+export interface MeasureOptions {
+  readonly peers: readonly PeerChoice[];
+  readonly threads: number;
+  readonly rounds: number;
+  /** Hears what is done, for a person who waits. */
+  readonly onProgress: (text: string) => void;
+}
+
+/** A peer that is loaded and agrees. */
+interface Contestant {
+  readonly client: PeerClient;
+  readonly loaded: { readonly version: string; readonly loadMs: number; readonly firstRunMs: number };
+  readonly difference: number;
+  runsPerTurn: number;
+  readonly samples: (readonly number[])[];
+}
+
+/** Engines optimise what runs often: V8 has done so within a second for every peer here. */
+const WARM_UP_MS = 1500;
+/** A turn lasts about this long: enough for several runs, short enough for many rounds. */
+const TURN_MS = 80;
+const LEAST_RUNS = 3;
+const MOST_RUNS = 50;
+const CEILING_MS = 10;
+
+/** Measures one network on all peers in turns. Outputs are compared before anything is timed; who disagrees is not timed. */
+export async function measureModel(model: string, options: MeasureOptions): Promise<ModelResult> {
+  using stack = new DisposableStack();
+  const failures: PeerFailure[] = [];
+  const contestants: Contestant[] = [];
+  let reference: Float32Array | undefined;
+  for (const choice of options.peers) {
+    options.onProgress(`${model}: ${choice.name} loads`);
+    const client = stack.use(startPeer(choice));
+    try {
+      const loaded = await client.ask({ ask: "load", model, threads: options.threads });
+      const { output } = await client.ask({ ask: "output" });
+      reference ??= output;
+      const difference = compareOutputs(reference, output);
+      if (!(difference <= TOLERANCE)) {
+        throw new Error(
+          `its output differs from ${options.peers[0]?.name}'s by ${difference} of the largest value; ${TOLERANCE} is allowed.`,
+        );
+      }
+      contestants.push({ client, loaded, difference, runsPerTurn: LEAST_RUNS, samples: [] });
+    } catch (error) {
+      failures.push({ peer: choice.name, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  for (const contestant of contestants) {
+    options.onProgress(`${model}: ${contestant.client.name} warms up`);
+    contestant.runsPerTurn = await warmUp(contestant.client);
+  }
+  const ceilings = await takeTurns(model, contestants, options);
+  const { macs } = describe(build(model));
+  return { model, macs, ceilings, results: summarise(contestants, macs, ceilings.relaxed), failures };
+}
+
+/** Runs until the engine has optimised; returns how many runs make a turn. */
+async function warmUp(client: PeerClient): Promise<number> {
+  const start = performance.now();
+  let last = 0;
+  do {
+    const { milliseconds } = await client.ask({ ask: "turn", runs: LEAST_RUNS });
+    last = median(milliseconds);
+  } while (performance.now() - start < WARM_UP_MS);
+  return Math.min(Math.max(Math.round(TURN_MS / last), LEAST_RUNS), MOST_RUNS);
+}
+
+async function takeTurns(
+  model: string,
+  contestants: readonly Contestant[],
+  { rounds, onProgress }: MeasureOptions,
+): Promise<{ relaxed: number[]; plain: number[] }> {
+  const ceilings = { relaxed: await createCeiling("relaxed"), plain: await createCeiling("plain") };
+  const measured = { relaxed: [] as number[], plain: [] as number[] };
+  const ceilingTurn = (simd: Ceiling["simd"]) => async (): Promise<void> => {
+    measured[simd].push(ceilings[simd].measure(CEILING_MS));
+  };
+  const turns = [
+    ceilingTurn("relaxed"),
+    ceilingTurn("plain"),
+    ...contestants.map((contestant) => () => takeTurn(contestant)),
+  ];
+  const random = seededRandom(0, "turns");
+  for (let round = 0; round < rounds; round++) {
+    onProgress(`${model}: round ${round + 1} of ${rounds}`);
+    for (const turn of shuffled(turns, random.below)) await turn();
+  }
+  return measured;
+}
+
+async function takeTurn(contestant: Contestant): Promise<void> {
+  // The first run fetches back what the others drove out of the caches: it is not a sample.
+  const { milliseconds } = await contestant.client.ask({ ask: "turn", runs: contestant.runsPerTurn + 1 });
+  contestant.samples.push(milliseconds.slice(1));
+}
+
+function summarise(
+  contestants: readonly Contestant[],
+  macs: number,
+  ceiling: readonly number[],
+): readonly PeerResult[] {
+  const mediansOf = ({ samples }: Contestant): readonly number[] => samples.map(median);
+  return contestants.map((contestant) => {
+    const medians = mediansOf(contestant);
+    const medianMs = median(medians);
+    const gigamacsPerSecond = macs / medianMs / 1e6;
+    return {
+      peer: contestant.client.name,
+      ...contestant.loaded,
+      difference: contestant.difference,
+      samples: contestant.samples,
+      medianMs,
+      ratio: ratioOfMedians(medians, mediansOf(contestants[0] as Contestant)),
+      gigamacsPerSecond,
+      shareOfCeiling: gigamacsPerSecond / median(ceiling),
+    };
+  });
+}
+
+/** The items in a random order (Fisher and Yates). */
+function shuffled<T>(items: readonly T[], below: (count: number) => number): readonly T[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = below(last + 1);
+    [order[last], order[other]] = [order[other] as T, order[last] as T];
+  }
+  return order;
+}

@@ -1,0 +1,51 @@
+import type { Peer } from "../peer.ts";
+
+/** A runtime that the bench can measure, before it is loaded. */
+interface PeerEntry {
+  /** For the table and `--help`. */
+  readonly description: string;
+  /** Imported only in the process that runs it. */
+  readonly import: () => Promise<Peer>;
+}
+
+/** Every peer by its name on the command line. */
+export const peers = {
+  depthwise: {
+    description: "this project: relaxed SIMD where the engine has it",
+    import: async () => (await import("./depthwise.ts")).depthwise("relaxed"),
+  },
+  "depthwise-plain": {
+    description: "this project without relaxed SIMD",
+    import: async () => (await import("./depthwise.ts")).depthwise("plain"),
+  },
+  "onnxruntime-web": {
+    description: "ONNX Runtime, WebAssembly build",
+    import: async () => (await import("./onnxruntime_web.ts")).onnxruntimeWeb,
+  },
+  "onnxruntime-node": {
+    description: "ONNX Runtime, native build",
+    import: async () => (await import("./onnxruntime_node.ts")).onnxruntimeNode,
+  },
+} satisfies Readonly<Record<string, PeerEntry>>;
+
+/** Ends a peer's name where it runs with V8's merging of 128-bit operations into 256-bit ones. */
+const WIDE_SUFFIX = "-wide";
+
+/** A peer as asked for: `litert`, or `litert-wide`. */
+export interface PeerChoice {
+  /** As asked for. */
+  readonly name: string;
+  readonly entry: PeerEntry;
+  readonly wide: boolean;
+}
+
+/** Names of all peers; each may be followed by `-wide`. */
+export const peerNames: readonly string[] = Object.keys(peers);
+
+/** The peer of a name, or undefined if there is none. */
+export function findPeer(name: string): PeerChoice | undefined {
+  const wide = name.endsWith(WIDE_SUFFIX);
+  const base = wide ? name.slice(0, -WIDE_SUFFIX.length) : name;
+  const entry: PeerEntry | undefined = Object.hasOwn(peers, base) ? peers[base as keyof typeof peers] : undefined;
+  return entry === undefined ? undefined : { name, entry, wide };
+}

@@ -1,0 +1,70 @@
+import { cpus } from "node:os";
+import { OptionError } from "@depthwise/core";
+import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
+import { dashed, type ModelArgument, parseModels } from "../command_line/model_argument.ts";
+import { startProgress } from "../command_line/progress.ts";
+import { significant } from "../command_line/quantities.ts";
+import { note, print, printJson } from "../command_line/terminal.ts";
+import { measureModels } from "../measuring/measure_models.ts";
+import { dominantLayersText, layersText, type Measured, measurementsText } from "../measuring/measurement_text.ts";
+import { type OpenedModel, openModel } from "../open_model.ts";
+
+interface BenchOptions extends CommonOptions, WeightsOptions {
+  readonly runs?: number;
+  readonly threads?: number;
+  readonly layers?: boolean;
+}
+
+/** `depthwise bench MODEL...`. */
+export async function bench(invocation: Invocation<BenchOptions>): Promise<undefined> {
+  const { options } = invocation;
+  const models = parseModels(invocation);
+  if (models.length > 1 && options.weights !== undefined) {
+    throw new OptionError("bench: --weights is for one MODEL, but several are given.", {
+      hint: "Times do not depend on the weights.",
+    });
+  }
+  const subjects: OpenedModel[] = [];
+  for (const model of models) subjects.push(await openModel(model, options));
+  const { threads = 1, runs = 30, layers = false, json = false } = options;
+  const progress = startProgress("measuring");
+  const measurements = await measureModels(subjects, {
+    threads,
+    runs,
+    // People are told which layers dominate; programs get what they ask for.
+    layers: layers || !json,
+    onProgress: (done, total, what) => progress.update(done, total, what),
+  });
+  progress.end();
+  for (const { name, threads: running } of measurements) {
+    if (running < threads)
+      note(`depthwise: ${name} ran on ${running} thread${running === 1 ? "" : "s"}, not ${threads}.`);
+  }
+  if (json) printJson(measurements);
+  else
+    printForPeople(
+      measurements.map((measurement, i) => ({
+        measurement,
+        network: (subjects[i] as OpenedModel).network,
+        label: labelOf(models[i] as ModelArgument),
+      })),
+      layers,
+    );
+}
+
+function labelOf({ subject, options }: ModelArgument): string {
+  return [
+    subject,
+    ...Object.entries(options).map(([name, value]) => `${dashed(name)} ${[value].flat().join("x")}`),
+  ].join(" ");
+}
+
+function printForPeople(measured: readonly Measured[], layers: boolean): void {
+  const { peakGigamacsPerSecond, simd } = (measured[0] as Measured).measurement;
+  print(
+    `${cpus()[0]?.model.trim() ?? "unknown CPU"}, Node ${process.versions.node}, ${simd} SIMD; ` +
+      `ceiling of 128-bit multiply-adds: ${significant(peakGigamacsPerSecond)} GMAC/s a thread\n`,
+  );
+  print(measurementsText(measured));
+  for (const each of measured) print(`\n${layers ? layersText(each) : dominantLayersText(each)}`);
+}

@@ -1,0 +1,134 @@
+import {
+  type CompileOptions,
+  compile,
+  FormatError,
+  findNode,
+  formatShape,
+  interpret,
+  load,
+  OptionError,
+  readSafetensors,
+  type Shape,
+  ShapeError,
+  sameShape,
+  type Tensor,
+  tensor,
+  toFloat32,
+  writeSafetensors,
+} from "@depthwise/core";
+import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
+import { parseModel, refuseRest } from "../command_line/model_argument.ts";
+import { startProgress } from "../command_line/progress.ts";
+import { milliseconds } from "../command_line/quantities.ts";
+import { readBytes } from "../command_line/read_bytes.ts";
+import { note, print, printJson } from "../command_line/terminal.ts";
+import { checkCanWrite, writeFileWhole } from "../command_line/write_file_whole.ts";
+import { type OpenedModel, openModel } from "../open_model.ts";
+
+interface RunOptions extends CommonOptions, WeightsOptions {
+  readonly input?: string;
+  readonly output?: string;
+  readonly keep?: readonly string[];
+  readonly threads?: number;
+  readonly interpreter?: boolean;
+}
+
+/** What a run gave, and how long it took without loading and compiling. */
+interface RunResult {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly milliseconds: number;
+}
+
+/** `depthwise run MODEL --input X --output Y`. */
+export async function run(invocation: Invocation<RunOptions>): Promise<undefined> {
+  const { options } = invocation;
+  const { model, rest } = parseModel(invocation);
+  refuseRest(rest, invocation.verb);
+  const { input: from, output: to } = options;
+  if (from === undefined || to === undefined)
+    throw new OptionError(`run: --${from === undefined ? "input" : "output"} FILE is missing.`);
+  if (to === "-" && options.json) throw new OptionError("run: --output - and --json both want stdout.");
+  if (options.interpreter && (options.threads ?? 1) > 1) throw new OptionError("run: the interpreter has one thread.");
+  if (to !== "-") await checkCanWrite(to);
+  const opened = await openModel(model, options);
+  const input = await readInput(from, opened);
+  const result = options.interpreter
+    ? interpreted(opened, input, options.keep ?? [])
+    : await compiled(opened, input, options);
+  const file = writeSafetensors(result.tensors);
+  if (to === "-") process.stdout.write(file);
+  else await writeFileWhole(to, file);
+  report(result, to, options.json ?? false);
+}
+
+/** The tensor `input` of the file, as the network's input wants it. */
+async function readInput(file: string, { network }: OpenedModel): Promise<Float32Array> {
+  const { tensors } = readSafetensors(await readBytes(file), { file });
+  const found = tensors.get("input");
+  if (found === undefined) {
+    const names = [...tensors.keys()].slice(0, 5).join(", ");
+    throw new FormatError(`${file}: it holds no tensor "input". It has ${names === "" ? "none" : names}.`, { file });
+  }
+  const expected = shapeOf(network, "input");
+  if (!sameShape(found.shape, expected)) {
+    throw new ShapeError(
+      `${file}: tensor "input" is ${formatShape(found.shape)}, but ${network.name} takes ${formatShape(expected)}, [N, H, W, C].`,
+      {
+        file,
+      },
+    );
+  }
+  return toFloat32(found);
+}
+
+function shapeOf({ graph }: OpenedModel["network"], name: string): Shape {
+  return findNode(graph, name)?.shape ?? [];
+}
+
+function interpreted({ network, weights }: OpenedModel, input: Float32Array, keep: readonly string[]): RunResult {
+  const progress = startProgress("interpreting");
+  const start = performance.now();
+  const { outputs, kept } = interpret(
+    network.graph,
+    weights,
+    { input },
+    {
+      keep,
+      onNode: (node, index, nodes) => progress.update(index, nodes, node.name),
+    },
+  );
+  progress.end();
+  return { tensors: new Map(Object.entries({ ...kept, ...outputs })), milliseconds: performance.now() - start };
+}
+
+async function compiled(
+  { network, weights }: OpenedModel,
+  input: Float32Array,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { keep = [], threads = 1 } = options;
+  const compileOptions: CompileOptions & { threads: number } = { weights, keep, threads };
+  const model = await load(compile(network, compileOptions));
+  try {
+    const { outputs, threads: running } = model.manifest;
+    if (running < threads) note(`depthwise: running on ${running} thread${running === 1 ? "" : "s"}, not ${threads}.`);
+    const start = performance.now();
+    const values = model.run({ input });
+    const elapsed = performance.now() - start;
+    const tensors = outputs.map(({ name, shape }) => [name, tensor(shape, values[name] as Float32Array)] as const);
+    return { tensors: new Map(tensors), milliseconds: elapsed };
+  } finally {
+    model.dispose();
+  }
+}
+
+function report({ tensors, milliseconds: elapsed }: RunResult, to: string, json: boolean): void {
+  const shapes = Object.fromEntries([...tensors].map(([name, { shape }]) => [name, [...shape]]));
+  if (json) printJson({ outputs: shapes, milliseconds: elapsed });
+  else {
+    const lines = [...tensors].map(([name, { shape }]) => `${name}  ${formatShape(shape)}`);
+    (to === "-" ? note : print)(
+      [...lines, `${milliseconds(elapsed)}; written to ${to === "-" ? "stdout" : to}`].join("\n"),
+    );
+  }
+}

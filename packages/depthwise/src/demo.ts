@@ -1,0 +1,168 @@
+/** `npm run demo`: two networks from their names to measured modules, checked against the plain interpreter. Under two minutes. */
+
+import {
+  build,
+  compile,
+  describe,
+  initializeWeights,
+  interpret,
+  load,
+  type Network,
+  type Weights,
+} from "@depthwise/core";
+import { families, listVariants } from "@depthwise/core/networks";
+import { handleSignals } from "./command_line/interruption.ts";
+import { type Progress, startProgress } from "./command_line/progress.ts";
+import { bytes, count, milliseconds, significant } from "./command_line/quantities.ts";
+import { type Column, table } from "./command_line/table.ts";
+import { paletteOf, print } from "./command_line/terminal.ts";
+import { type Measurement, measureModels } from "./measuring/measure_models.ts";
+import { dominantLayersText, measurementsText, slowestLayersText } from "./measuring/measurement_text.ts";
+
+const shown = ["mobilenet_v2_1.0_224", "squeezenet_1.1"];
+/** Layers shown of each network. */
+const layersShown = 10;
+
+/** A network, compiled and interpreted on the same picture. */
+interface Checked {
+  readonly network: Network;
+  readonly weights: Weights;
+  readonly moduleBytes: number;
+  readonly interpreterMilliseconds: number;
+  /** Largest difference between the two outputs, over the largest absolute value of the interpreter's. */
+  readonly difference: number;
+}
+
+const { bold, dim } = paletteOf(process.stdout);
+
+function networksText(): string {
+  const progress = startProgress("building the headline networks");
+  const all = Object.values(families);
+  const rows = all.map(({ name, title, paper }, i) => {
+    progress.update(i, all.length, title);
+    const variants = listVariants(name);
+    const costs = variants.map((variant) => variant.published.macs).filter((macs) => macs !== undefined);
+    const range = costs.length === 0 ? "" : `${count(Math.min(...costs))} to ${count(Math.max(...costs))}`;
+    return {
+      name,
+      title,
+      variants: String(variants.length),
+      macs: range,
+      paper: paper.match(/arXiv:[\d.]+/)?.[0] ?? "",
+    };
+  });
+  progress.end();
+  const columns: readonly Column<(typeof rows)[number]>[] = [
+    { title: "family", value: ({ name }) => name },
+    { title: "", value: ({ title }) => title },
+    { title: "variants", align: "right", value: ({ variants }) => variants },
+    { title: "published MACs", align: "right", value: ({ macs }) => macs },
+    { title: "paper", value: ({ paper }) => paper },
+  ];
+  return table(columns, rows, dim);
+}
+
+/** Runs a network by the plain interpreter and as a compiled module, on the same numbers. */
+async function check(name: string): Promise<Checked> {
+  const network = build(name);
+  const weights = initializeWeights(network.graph, 0);
+  const [height = 0, width = 0, channels = 0] = describe(network).input;
+  // A smooth picture: waves across it, other ones in each channel.
+  const input = Float32Array.from({ length: height * width * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    return Math.sin((pixel % width) / 9 + (i % channels)) + Math.cos(Math.floor(pixel / width) / 7);
+  });
+  const compiled = compile(network, { weights });
+  const model = await load(compiled);
+  const { output } = model.run({ input });
+  model.dispose();
+  const progress: Progress = startProgress(`interpreting ${name}`);
+  const start = performance.now();
+  const expected = interpret(
+    network.graph,
+    weights,
+    { input },
+    {
+      onNode: (node, index, nodes) => progress.update(index + 1, nodes, node.name),
+    },
+  ).outputs.output;
+  const interpreterMilliseconds = performance.now() - start;
+  progress.end();
+  return {
+    network,
+    weights,
+    moduleBytes: compiled.bytes.length - compiled.manifest.weightBytes,
+    interpreterMilliseconds,
+    difference: relativeDifference(expected?.data as Float32Array, output as Float32Array),
+  };
+}
+
+function relativeDifference(expected: Float32Array, actual: Float32Array): number {
+  let largest = 0;
+  let difference = 0;
+  for (const [i, value] of expected.entries()) {
+    largest = Math.max(largest, Math.abs(value));
+    difference = Math.max(difference, Math.abs(value - (actual[i] as number)));
+  }
+  return difference / largest;
+}
+
+function checkedText(checked: readonly Checked[]): string {
+  const columns: readonly Column<Checked>[] = [
+    { title: "network", value: ({ network }) => network.name },
+    { title: "parameters", align: "right", value: ({ network }) => count(describe(network).parameters) },
+    { title: "MACs", align: "right", value: ({ network }) => count(describe(network).macs) },
+    { title: "module", align: "right", value: ({ moduleBytes }) => bytes(moduleBytes) },
+    { title: "interpreter", align: "right", value: (each) => milliseconds(each.interpreterMilliseconds) },
+    { title: "largest relative difference", align: "right", value: ({ difference }) => difference.toExponential(1) },
+  ];
+  return table(columns, checked, dim);
+}
+
+async function measure(checked: readonly Checked[]): Promise<readonly Measurement[]> {
+  const progress = startProgress("measuring");
+  const measurements = await measureModels(checked, {
+    runs: 40,
+    layers: true,
+    onProgress: (done, total, what) => progress.update(done, total, what),
+  });
+  progress.end();
+  return measurements;
+}
+
+handleSignals();
+
+print(`${bold("1. The networks: ten families as their papers define them")}\n`);
+print(networksText());
+
+print(`\n${bold("2. Two of them compiled, and checked against the plain interpreter")}`);
+print(
+  dim("Weights are drawn from seed 0. The interpreter is the specification: plain loops, sums in double precision.\n"),
+);
+const checked: Checked[] = [];
+for (const name of shown) checked.push(await check(name));
+print(checkedText(checked));
+
+print(`\n${bold("3. Measured on this machine, in turns with the ceiling of its 128-bit multiply-adds")}\n`);
+const measurements = await measure(checked);
+const measured = measurements.map((measurement, i) => ({
+  measurement,
+  network: (checked[i] as Checked).network,
+  label: measurement.name,
+}));
+print(measurementsText(measured));
+for (const [i, { name, milliseconds: time }] of measurements.entries()) {
+  const { interpreterMilliseconds } = checked[i] as Checked;
+  print(`${name}: ${significant(interpreterMilliseconds / time.median)} times as fast as the interpreter`);
+}
+
+print(`\n${bold(`4. Where the time goes: the ${layersShown} slowest layers`)}`);
+for (const each of measured) print(`\n${dominantLayersText(each)}\n\n${slowestLayersText(each, layersShown)}`);
+
+print(`
+${bold("Next")}
+  npm run depthwise -- describe mobilenet_v2_1.0_224            ${dim("# what it costs, layer by layer")}
+  npm run depthwise -- bench mobilenet_v2_1.0_224 --layers      ${dim("# every layer's time")}
+  npm run depthwise -- describe mobilenet_v2 --width 0.5 --classes 10
+  npm run depthwise -- classify mobilenet_v2_1.0_224 --weights FILE photo.jpg
+  npm run depthwise -- --help`);
