@@ -26,6 +26,10 @@ export const peers = {
     description: "ONNX Runtime, native build",
     import: async () => (await import("./onnxruntime_node.ts")).onnxruntimeNode,
   },
+  litert: {
+    description: "LiteRT.js: TensorFlow Lite and XNNPACK, WebAssembly build",
+    import: async () => (await import("./litert.ts")).litert,
+  },
 } satisfies Readonly<Record<string, PeerEntry>>;
 
 /** Ends a peer's name where it runs with V8's merging of 128-bit operations into 256-bit ones. */

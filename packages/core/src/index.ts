@@ -1,6 +1,9 @@
 export { type CompileOptions, compile } from "./compiler/compile.ts";
 export { type Ceiling, createCeiling } from "./compiler/measure_ceiling.ts";
 export { type Description, describe } from "./cost/describe.ts";
+export { drawBlock } from "./draw/draw_block.ts";
+export { type DrawNetworkOptions, drawNetwork } from "./draw/draw_network.ts";
+export { type DrawWiringOptions, drawWiring } from "./draw/draw_wiring.ts";
 export {
   DepthwiseError,
   DisposedError,

@@ -375,8 +375,10 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     ...(fusedResidual ? [atPixel(soleBuffer(fusedResidual), 0, 0, (fusedResidual.places[0] as Place).channel)] : []),
   ];
   const name = gemmName(parts, spec, to);
-  const grain = Math.max(...segments.map((segment) => segment.rows));
-  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, units: pixels, grain };
+  const byPixels = { units: pixels, grain: Math.max(...segments.map((segment) => segment.rows)) };
+  const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
+  const split = spec.outer === "pixels" ? byPixels : byTiles;
+  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split };
   finish(parts, to, region, positions, [call], residual);
 }
 
@@ -414,9 +416,11 @@ const STAYS_IN_CACHE = 400_000;
 
 /** Which side stays in cache while the other streams: channels outside when the weights are large and the picture is small. */
 function chooseOuter(parts: ConvolutionParts): "pixels" | "channels" {
+  if (parts.groups > 1) return "pixels";
   const weightBytes = parts.weights.length * FLOAT;
   const inputBytes = parts.input.height * parts.input.width * parts.input.places.length * FLOAT;
-  return weightBytes > STAYS_IN_CACHE / 2 && inputBytes < STAYS_IN_CACHE ? "channels" : "pixels";
+  const isSinglePixel = parts.outHeight * parts.outWidth === 1;
+  return isSinglePixel || (weightBytes > STAYS_IN_CACHE / 2 && inputBytes < STAYS_IN_CACHE) ? "channels" : "pixels";
 }
 
 /** How to walk over the inputs, or undefined where groups lie in buffers of different shapes. */

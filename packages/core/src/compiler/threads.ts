@@ -16,7 +16,7 @@ const STOP = 4 * CACHE_LINE;
 export const CONTROL_BYTES: number = 5 * CACHE_LINE;
 
 /** Looks at a word this often before going to sleep: some ten microseconds, about as long as threads wait for each other at a step. */
-const SPINS = 500;
+const SPINS = 2_000;
 
 /** What threads need in a module. */
 export interface ThreadSupport {

@@ -43,6 +43,8 @@ export interface WiringLayout {
 const gap = 42;
 const turnBelow = 13;
 const turnAbove = 17;
+/** A step aside smaller than this looks like a mistake; the wire goes straight instead. */
+const smallestStep = 14;
 const laneGap = 26;
 /** Width of a lane that holds nothing but a wire. */
 const wireLane = 14;
@@ -91,7 +93,8 @@ export function layoutWiring(boxes: readonly WiringBox[]): WiringLayout {
           ? target.x
           : source.x
         : (middles.get(lanes[chain] as number) ?? source.x);
-    const arrival = target.x + (boxes[edge.to]?.arrivals?.[edge.port] ?? 0);
+    const wanted = target.x + (boxes[edge.to]?.arrivals?.[edge.port] ?? 0);
+    const arrival = Math.abs(wanted - via) < smallestStep ? via : wanted;
     const rowBottom = (tops[ranks[edge.from] ?? 0] ?? 0) + (heights[ranks[edge.from] ?? 0] ?? 0);
     const rowTop = tops[ranks[edge.to] ?? 0] ?? 0;
     const points: readonly Point[] = [
@@ -120,17 +123,14 @@ function ranksOf(boxes: readonly WiringBox[]): readonly number[] {
 function chainsOf(boxes: readonly WiringBox[], edges: readonly Edge[]): readonly Chain[] {
   const covered = new Set<number>();
   const used = new Set<Edge>();
-  const outgoing = (box: number) => edges.filter(({ from }) => from === box);
-  const lengthFrom = (box: number): number => {
-    if (covered.has(box)) return 0;
-    return 1 + Math.max(0, ...outgoing(box).map(({ to }) => lengthFrom(to)));
-  };
-  const follow = (from: number | undefined, first: number): Chain => {
+  const outgoing = boxes.map((): Edge[] => []);
+  for (const edge of edges) outgoing[edge.from]?.push(edge);
+  const follow = (from: number | undefined, first: number, lengthFrom: (box: number) => number): Chain => {
     const own: number[] = [];
     for (let box = first; ; ) {
       own.push(box);
       covered.add(box);
-      const next = longest(outgoing(box), ({ to }) => lengthFrom(to));
+      const next = longest(outgoing[box] ?? [], ({ to }) => lengthFrom(to));
       if (next === undefined) return { boxes: own, from, to: undefined, port: 0 };
       used.add(next);
       if (covered.has(next.to)) return { boxes: own, from, to: next.to, port: next.port };
@@ -140,6 +140,8 @@ function chainsOf(boxes: readonly WiringBox[], edges: readonly Edge[]): readonly
   const starts = boxes.map((_, box) => box).filter((box) => boxes[box]?.inputs.length === 0);
   const chains: Chain[] = [];
   for (;;) {
+    const lengths = lengthsOf(boxes, edges, covered);
+    const lengthFrom = (box: number) => lengths[box] ?? 0;
     const hanging = edges.filter((edge) => !used.has(edge) && covered.has(edge.from));
     const edge = longest(hanging, ({ to }) => lengthFrom(to));
     const start = longest(
@@ -148,18 +150,31 @@ function chainsOf(boxes: readonly WiringBox[], edges: readonly Edge[]): readonly
     );
     const isStart = start !== undefined && (edge === undefined || lengthFrom(start) > lengthFrom(edge.to));
     if (isStart) {
-      chains.push(follow(undefined, start));
+      chains.push(follow(undefined, start, lengthFrom));
     } else if (edge !== undefined) {
       used.add(edge);
       chains.push(
         covered.has(edge.to)
           ? { boxes: [], from: edge.from, to: edge.to, port: edge.port }
-          : follow(edge.from, edge.to),
+          : follow(edge.from, edge.to, lengthFrom),
       );
     } else {
       return chains;
     }
   }
+}
+
+/** For each box the boxes on the longest way down from it, itself among them, up to a covered one. */
+function lengthsOf(
+  boxes: readonly WiringBox[],
+  edges: readonly Edge[],
+  covered: ReadonlySet<number>,
+): readonly number[] {
+  const lengths = boxes.map((_, box) => (covered.has(box) ? 0 : 1));
+  for (const { from, to } of edges.toSorted((a, b) => b.to - a.to)) {
+    if (!covered.has(from)) lengths[from] = Math.max(lengths[from] ?? 0, 1 + (lengths[to] ?? 0));
+  }
+  return lengths;
 }
 
 /** The first of those for which `length` is greatest. */
@@ -190,11 +205,13 @@ function lanesOf(
     const first = chain.from === undefined ? Math.min(...own) : (ranks[chain.from] ?? 0) + 1;
     return [first, chain.to === undefined ? Math.max(...own) : (ranks[chain.to] ?? 0) - 1];
   };
-  const chainOf = (box: number | undefined) => chains.findIndex((chain) => box !== undefined && chain.boxes.includes(box));
-  const isReady = (chain: Chain) =>
-    [chain.from, chain.to].every((box) => box === undefined || done.has(chainOf(box)));
+  const chainOf = (box: number | undefined) =>
+    chains.findIndex((chain) => box !== undefined && chain.boxes.includes(box));
+  const isReady = (chain: Chain) => [chain.from, chain.to].every((box) => box === undefined || done.has(chainOf(box)));
   while (done.size < chains.length) {
-    const ready = chains.map((_, index) => index).filter((index) => !done.has(index) && isReady(chains[index] as Chain));
+    const ready = chains
+      .map((_, index) => index)
+      .filter((index) => !done.has(index) && isReady(chains[index] as Chain));
     const next = longest(ready, (index) => {
       const [first, last] = span(chains[index] as Chain);
       return boxes.length - (last - first);

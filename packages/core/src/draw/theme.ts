@@ -53,6 +53,8 @@ const colourRules: readonly Rule[] = [
   { selector: ".arrow", fill: wire },
   { selector: ".rule", stroke: hairline },
   { selector: ".faint", stroke: hairline },
+  { selector: ".dot", fill: ink },
+  { selector: ".comb", fill: kinds.depthwise.stroke },
   { selector: ".area", fill: kinds.dense.stroke },
   { selector: ".area2", fill: kinds.grouped.stroke },
   ...Object.entries(kinds).map(([kind, { fill, stroke }]) => ({ selector: `.${kind}`, fill, stroke })),

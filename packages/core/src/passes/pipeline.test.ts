@@ -16,7 +16,13 @@ import { type Pass, type Program, removeDeadNodes, toProgram, toWeights } from "
 const TOLERANCE = 1e-5;
 
 /** These move operations about and change no arithmetic: not one bit may differ. */
-const exactPasses = new Set(["drop inference no-ops", "remove common nodes", "fold padding", "hoist channelwise", "distribute add"]);
+const exactPasses = new Set([
+  "drop inference no-ops",
+  "remove common nodes",
+  "fold padding",
+  "hoist channelwise",
+  "distribute add",
+]);
 
 const SEEDS = 300;
 
@@ -121,7 +127,9 @@ describe.each(inferencePasses)("$name", (pass) => {
       const program = toProgram(graph, weights);
       const before = JSON.stringify([program.graph, [...program.weights].map(([name, data]) => [name, [...data]])]);
       pass.run(program);
-      expect(JSON.stringify([program.graph, [...program.weights].map(([name, data]) => [name, [...data]])])).toBe(before);
+      expect(JSON.stringify([program.graph, [...program.weights].map(([name, data]) => [name, [...data]])])).toBe(
+        before,
+      );
     }
   });
 });

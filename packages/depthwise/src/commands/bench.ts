@@ -4,7 +4,7 @@ import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/
 import { dashed, type ModelArgument, parseModels } from "../command_line/model_argument.ts";
 import { startProgress } from "../command_line/progress.ts";
 import { significant } from "../command_line/quantities.ts";
-import { note, print, printJson } from "../command_line/terminal.ts";
+import { print, printJson } from "../command_line/terminal.ts";
 import { measureModels } from "../measuring/measure_models.ts";
 import { dominantLayersText, layersText, type Measured, measurementsText } from "../measuring/measurement_text.ts";
 import { type OpenedModel, openModel } from "../open_model.ts";
@@ -36,10 +36,6 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
     onProgress: (done, total, what) => progress.update(done, total, what),
   });
   progress.end();
-  for (const { name, threads: running } of measurements) {
-    if (running < threads)
-      note(`depthwise: ${name} ran on ${running} thread${running === 1 ? "" : "s"}, not ${threads}.`);
-  }
   if (json) printJson(measurements);
   else
     printForPeople(

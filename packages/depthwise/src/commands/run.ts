@@ -1,5 +1,4 @@
 import {
-  type CompileOptions,
   compile,
   FormatError,
   findNode,
@@ -107,11 +106,9 @@ async function compiled(
   options: RunOptions,
 ): Promise<RunResult> {
   const { keep = [], threads = 1 } = options;
-  const compileOptions: CompileOptions & { threads: number } = { weights, keep, threads };
-  const model = await load(compile(network, compileOptions));
+  const model = await load(compile(network, { weights, keep, threads }));
   try {
-    const { outputs, threads: running } = model.manifest;
-    if (running < threads) note(`depthwise: running on ${running} thread${running === 1 ? "" : "s"}, not ${threads}.`);
+    const { outputs } = model.manifest;
     const start = performance.now();
     const values = model.run({ input });
     const elapsed = performance.now() - start;

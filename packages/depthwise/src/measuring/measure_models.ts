@@ -46,7 +46,7 @@ export interface LayerTime {
 /** What was measured of one model. */
 export interface Measurement {
   readonly name: string;
-  /** How many threads it ran on. */
+  /** How many threads it ran on: fewer than asked for where the host has no shared memory. */
   readonly threads: number;
   /** Of a run: input in, output out. */
   readonly milliseconds: Spread;
@@ -126,7 +126,7 @@ export async function measureModels(
 
 async function prepare(subject: Subject, threads: number, layers: boolean): Promise<Entrant> {
   const { network, weights } = subject;
-  const options: CompileOptions & { threads: number } = { weights, threads };
+  const options: CompileOptions = { weights, threads };
   const start = performance.now();
   const compiled = compile(network, options);
   const compileMilliseconds = performance.now() - start;
@@ -207,14 +207,15 @@ function turnsOf({ model, profiled, input, times, profiles }: Entrant): readonly
 
 function measurementOf({ subject, compiled, ...entrant }: Entrant, peak: number): Measurement {
   const { manifest, bytes } = compiled;
+  const { threads } = entrant.model;
   const milliseconds = spreadOf(entrant.times);
   const gigamacs = gigamacsPerSecond(manifest.macs * batchOf(compiled), milliseconds.median);
   return {
     name: subject.network.name,
-    threads: manifest.threads,
+    threads,
     milliseconds,
     gigamacsPerSecond: gigamacs,
-    shareOfPeak: gigamacs / (peak * manifest.threads),
+    shareOfPeak: gigamacs / (peak * threads),
     peakGigamacsPerSecond: peak,
     simd: manifest.simd,
     moduleBytes: bytes.length - manifest.weightBytes,

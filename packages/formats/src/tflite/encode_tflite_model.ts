@@ -1,5 +1,6 @@
 import { Builder, type Offset } from "flatbuffers";
 import {
+  type Field,
   operatorCodes,
   optionTables,
   type TfliteModel,
@@ -41,7 +42,10 @@ export function encodeTfliteModel(model: TfliteModel): Uint8Array<ArrayBuffer> {
     ...constants.map(({ data }) => writeBuffer(to, data)),
   ]);
   const subgraphs = vectorOfTables(to, [writeSubgraph(to, model, codes, constants)]);
-  const operatorCodeTables = vectorOfTables(to, codes.map((code) => writeOperatorCode(to, code)));
+  const operatorCodeTables = vectorOfTables(
+    to,
+    codes.map((code) => writeOperatorCode(to, code)),
+  );
   const description = to.createString("depthwise");
   to.startObject(tables.model.count);
   to.addFieldInt32(tables.model.version, SCHEMA_VERSION, 0);
@@ -93,7 +97,10 @@ function writeSubgraph(
   constants: readonly TfliteTensor[],
 ): Offset {
   const bufferOf = new Map(constants.map((tensor, position) => [tensor, position + 1]));
-  const tensors = vectorOfTables(to, model.tensors.map((tensor) => writeTensor(to, tensor, bufferOf.get(tensor) ?? 0)));
+  const tensors = vectorOfTables(
+    to,
+    model.tensors.map((tensor) => writeTensor(to, tensor, bufferOf.get(tensor) ?? 0)),
+  );
   const operators = vectorOfTables(
     to,
     model.operators.map((each) => {
@@ -142,13 +149,13 @@ function writeOperator(to: Builder, { inputs, output, options }: TfliteOperator,
 }
 
 function writeOptions(to: Builder, { table, values }: TfliteOptions): Offset {
-  const fields = Object.entries(optionTables[table].fields);
-  to.startObject(Math.max(...fields.map(([, field]) => field.at)) + 1);
-  for (const [name, field] of fields) {
+  const fields: readonly (readonly [string, Field])[] = Object.entries(optionTables[table].fields);
+  to.startObject(Math.max(...fields.map(([, [position]]) => position)) + 1);
+  for (const [name, [position, type, absent]] of fields) {
     const value = (values as Readonly<Record<string, number>>)[name] as number;
-    if (field.type === "int32") to.addFieldInt32(field.at, value, field.default);
-    else if (field.type === "float32") to.addFieldFloat32(field.at, value, field.default);
-    else to.addFieldInt8(field.at, value, field.default);
+    if (type === "int32") to.addFieldInt32(position, value, absent);
+    else if (type === "float32") to.addFieldFloat32(position, value, absent);
+    else to.addFieldInt8(position, value, absent);
   }
   return to.endObject();
 }

@@ -87,7 +87,11 @@ export class TfliteBuilder {
     options?: TfliteOptions,
     version = 1,
   ): TensorIndex {
-    const output = this.#tensor({ name: this.#names.take(`${this.#current?.name}/${operator}`), shape, data: undefined });
+    const output = this.#tensor({
+      name: this.#names.take(`${this.#current?.name}/${operator}`),
+      shape,
+      data: undefined,
+    });
     this.#operators.push({ operator, version, inputs, output, options });
     return output;
   }

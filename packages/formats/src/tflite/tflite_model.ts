@@ -37,56 +37,53 @@ export const fusedActivations = { NONE: 0, RELU: 1, RELU6: 3 } as const;
 export const tensorTypes = { float32: 0, int32: 2 } as const;
 
 /** A scalar field of a table: its position, how it is stored, and the value that is left out. */
-interface Field {
-  readonly at: number;
-  readonly type: "bool" | "int8" | "int32" | "float32";
-  readonly default: number;
-}
-
-const int8 = (at: number): Field => ({ at, type: "int8", default: 0 });
-const int32 = (at: number, value = 0): Field => ({ at, type: "int32", default: value });
-const bool = (at: number): Field => ({ at, type: "bool", default: 0 });
-const float32 = (at: number): Field => ({ at, type: "float32", default: 0 });
+export type Field = readonly [position: number, type: "bool" | "int8" | "int32" | "float32", absent: number];
 
 /** Tables of the union BuiltinOptions: its number for each, and their fields. */
 export const optionTables = {
   Conv2DOptions: {
     type: 1,
     fields: {
-      padding: int8(0),
-      stride_w: int32(1),
-      stride_h: int32(2),
-      fused_activation_function: int8(3),
-      dilation_w_factor: int32(4, 1),
-      dilation_h_factor: int32(5, 1),
+      padding: [0, "int8", 0],
+      stride_w: [1, "int32", 0],
+      stride_h: [2, "int32", 0],
+      fused_activation_function: [3, "int8", 0],
+      dilation_w_factor: [4, "int32", 1],
+      dilation_h_factor: [5, "int32", 1],
     },
   },
   DepthwiseConv2DOptions: {
     type: 2,
     fields: {
-      padding: int8(0),
-      stride_w: int32(1),
-      stride_h: int32(2),
-      depth_multiplier: int32(3),
-      fused_activation_function: int8(4),
-      dilation_w_factor: int32(5, 1),
-      dilation_h_factor: int32(6, 1),
+      padding: [0, "int8", 0],
+      stride_w: [1, "int32", 0],
+      stride_h: [2, "int32", 0],
+      depth_multiplier: [3, "int32", 0],
+      fused_activation_function: [4, "int8", 0],
+      dilation_w_factor: [5, "int32", 1],
+      dilation_h_factor: [6, "int32", 1],
     },
   },
   Pool2DOptions: {
     type: 5,
-    fields: { padding: int8(0), stride_w: int32(1), stride_h: int32(2), filter_width: int32(3), filter_height: int32(4) },
+    fields: {
+      padding: [0, "int8", 0],
+      stride_w: [1, "int32", 0],
+      stride_h: [2, "int32", 0],
+      filter_width: [3, "int32", 0],
+      filter_height: [4, "int32", 0],
+    },
   },
-  FullyConnectedOptions: { type: 8, fields: { fused_activation_function: int8(0) } },
-  SoftmaxOptions: { type: 9, fields: { beta: float32(0) } },
-  ConcatenationOptions: { type: 10, fields: { axis: int32(0) } },
-  AddOptions: { type: 11, fields: { fused_activation_function: int8(0) } },
-  ResizeBilinearOptions: { type: 15, fields: { half_pixel_centers: bool(3) } },
-  MulOptions: { type: 21, fields: { fused_activation_function: int8(0) } },
-  GatherOptions: { type: 23, fields: { axis: int32(0) } },
-  ReducerOptions: { type: 27, fields: { keep_dims: bool(0) } },
-  ResizeNearestNeighborOptions: { type: 74, fields: { half_pixel_centers: bool(1) } },
-} as const satisfies Readonly<Record<string, { readonly type: number; readonly fields: Readonly<Record<string, Field>> }>>;
+  FullyConnectedOptions: { type: 8, fields: { fused_activation_function: [0, "int8", 0] } },
+  SoftmaxOptions: { type: 9, fields: { beta: [0, "float32", 0] } },
+  ConcatenationOptions: { type: 10, fields: { axis: [0, "int32", 0] } },
+  AddOptions: { type: 11, fields: { fused_activation_function: [0, "int8", 0] } },
+  ResizeBilinearOptions: { type: 15, fields: { half_pixel_centers: [3, "bool", 0] } },
+  MulOptions: { type: 21, fields: { fused_activation_function: [0, "int8", 0] } },
+  GatherOptions: { type: 23, fields: { axis: [0, "int32", 0] } },
+  ReducerOptions: { type: 27, fields: { keep_dims: [0, "bool", 0] } },
+  ResizeNearestNeighborOptions: { type: 74, fields: { half_pixel_centers: [1, "bool", 0] } },
+} as const;
 
 type OptionTables = typeof optionTables;
 

@@ -58,7 +58,10 @@ export interface GemmSpec {
   /** K. */
   readonly depthCount: number;
   readonly segments: readonly Segment[];
-  /** Which loop is outside: pixels (the tile's inputs stay in cache) or channels (its weights do). */
+  /**
+   * Which loop is outside, and what the kernel's units are: pixels (the tile's inputs stay in cache), or tiles of channels (its weights
+   * do; without groups only).
+   */
   readonly outer: "pixels" | "channels";
   readonly activation: Activation;
   readonly residualActivation: Activation;
@@ -236,17 +239,31 @@ class GemmEmitter {
         });
       });
     } else {
-      const tileWeights = f.let(`panel${index}`, first);
-      f.set(column, skippedColumns * LANES * FLOAT);
-      this.#times(segment.count, `tile${index}`, () => {
+      const skippedTiles = segments.slice(0, index).reduce((sum, { count }) => sum + count, 0);
+      const { from, to } = this.#tileRange(index, skippedTiles, segment.count);
+      const tileBytes = columnBytes * (1 + depthCount);
+      const inSegment = f.let(`inSegment${index}`, i32.sub(from, skippedTiles));
+      const tileWeights = f.let(`panel${index}`, i32.add(first, i32.mul(inSegment, tileBytes)));
+      f.set(column, i32.add(i32.mul(inSegment, columnBytes), skippedColumns * LANES * FLOAT));
+      f.for({ name: `tile${index}`, from, to, step: 1 }, () => {
         this.#pixelTiles(segment, index, (tile) => {
           f.set(weights, tileWeights);
           this.#tile(segment, tile, weights, column);
         });
-        f.set(tileWeights, i32.add(tileWeights, columnBytes * (1 + depthCount)));
+        f.set(tileWeights, i32.add(tileWeights, tileBytes));
         f.set(column, i32.add(column, columnBytes));
       });
     }
+  }
+
+  /** The tiles of a segment that this call does; where channels are outside, `start` and `end` count tiles over all segments. */
+  #tileRange(index: number, first: number, count: number): { from: Local<"i32">; to: Local<"i32"> } {
+    const f = this.#f;
+    const { start, end } = this.#p as { start: Local<"i32">; end: Local<"i32"> };
+    if (this.#spec.segments.length === 1) return { from: start, to: end };
+    const from = f.let(`from${index}`, select(i32.gt_s(start, first), start, i32.const(first)));
+    const to = f.let(`to${index}`, select(i32.lt_s(end, first + count), end, i32.const(first + count)));
+    return { from, to };
   }
 
   #times(count: number, name: string, body: () => void): void {
@@ -257,7 +274,9 @@ class GemmEmitter {
   /** The loop over pixels. The last tile is moved back to end with the last pixel: what it computes twice is the same. */
   #pixelTiles(segment: Segment, index: number, body: (tile: TileState) => void): void {
     const f = this.#f;
-    const { start, end } = this.#p as { start: Local<"i32">; end: Local<"i32"> };
+    const isSplit = this.#spec.outer === "pixels";
+    const start = isSplit ? (this.#p["start"] as Local<"i32">) : i32.const(0);
+    const end = isSplit ? (this.#p["end"] as Local<"i32">) : i32.const(this.#spec.pixels);
     const { rows } = segment;
     const tile = this.#tileState(segment, index);
     f.for({ name: `m${index}`, from: start, to: end, step: rows }, (m) => {

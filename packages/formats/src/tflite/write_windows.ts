@@ -1,0 +1,186 @@
+/** Convolutions and pools: what slides a window over a picture. */
+import type { Node, OperationOf, Padding, Pair, Shape, ValueId } from "@depthwise/core";
+import { isPadded, poolPadding } from "../pool_padding.ts";
+import { emitActivation, fusedCode, split } from "./activations.ts";
+import type { TensorIndex, TfliteBuilder } from "./tflite_builder.ts";
+import { paddings, type TfliteOptions } from "./tflite_model.ts";
+import { paddingRule, reachedPadding, type WindowGeometry } from "./window_padding.ts";
+
+type Picture = readonly [N: number, H: number, W: number, C: number];
+
+/** `[kh, kw, in/groups, out]` as `[out, kh, kw, in/groups]`. */
+const ohwi = [3, 0, 1, 2] as const;
+/** As it is: a depthwise kernel is `[1, kh, kw, out]` there. */
+const hwio = [0, 1, 2, 3] as const;
+
+/** The version of CONV_2D that has groups. */
+const GROUPED_VERSION = 6;
+/** The version of DEPTHWISE_CONV_2D that has dilation. */
+const DILATED_VERSION = 2;
+
+/** A convolution with what is fused into it. */
+export function writeConvolution(to: TfliteBuilder, operation: OperationOf<"convolution">, node: Node): TensorIndex {
+  const [x, kernel, ...others] = node.inputs as [ValueId, ValueId, ...ValueId[]];
+  const [kh, kw, , out] = to.shape(kernel) as Picture;
+  const { stride, dilation, groups } = operation;
+  const span: Pair = [(kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1];
+  const geometry = geometryOf(to.shape(x), node.shape, span, stride);
+  const window = padded(to, to.read(x), to.shape(x), operation.padding, geometry);
+  const { fused, rest } = split(operation.activation);
+  const common = {
+    padding: paddings[window.rule],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    dilation_h_factor: dilation[0],
+    dilation_w_factor: dilation[1],
+    fused_activation_function: fusedCode(fused),
+  };
+  const bias = operation.bias ? to.read(others[0] as ValueId) : zeros(to, out);
+  const channels = to.shape(x)[3] as number;
+  const isDepthwise = groups === channels && groups > 1;
+  const sum = isDepthwise
+    ? to.emit(
+        "DEPTHWISE_CONV_2D",
+        [window.x, to.readTransposed(kernel, hwio, [1, kh, kw, out]), bias],
+        node.shape,
+        { table: "DepthwiseConv2DOptions", values: { ...common, depth_multiplier: out / channels } },
+        dilation[0] * dilation[1] > 1 ? DILATED_VERSION : 1,
+      )
+    : to.emit(
+        "CONV_2D",
+        [window.x, to.readTransposed(kernel, ohwi, [out, kh, kw, channels / groups]), bias],
+        node.shape,
+        { table: "Conv2DOptions", values: common },
+        groups > 1 ? GROUPED_VERSION : 1,
+      );
+  const activated = emitActivation(to, rest, sum, node.shape);
+  if (!operation.residual) return activated;
+  return emitAdd(to, activated, to.read(others.at(-1) as ValueId), operation.residualActivation, node.shape);
+}
+
+/** An addition with its activation. */
+export function emitAdd(
+  to: TfliteBuilder,
+  a: TensorIndex,
+  b: TensorIndex,
+  activation: OperationOf<"add">["activation"],
+  shape: Shape,
+): TensorIndex {
+  const { fused, rest } = split(activation);
+  const options: TfliteOptions = { table: "AddOptions", values: { fused_activation_function: fusedCode(fused) } };
+  return emitActivation(to, rest, to.emit("ADD", [a, b], shape, options), shape);
+}
+
+/** A bias of nothing: some runtimes ask for one. */
+export function zeros(to: TfliteBuilder, channels: number): TensorIndex {
+  return to.constant(`zeros/${channels}`, [channels], () => new Float32Array(channels));
+}
+
+/** A maximum. Padding is cells of the least number, or of zero where no value is below. */
+export function writeMaxPool(
+  to: TfliteBuilder,
+  operation: OperationOf<"max_pool">,
+  node: Node,
+  isInputNonNegative: boolean,
+): TensorIndex {
+  const x = node.inputs[0] as ValueId;
+  const geometry = geometryOf(to.shape(x), node.shape, operation.kernel, operation.stride);
+  const { uncounted } = poolPadding(operation, to.shape(x), node.shape);
+  const least = isInputNonNegative ? 0 : -3.4028234663852886e38;
+  const window = padded(to, to.read(x), to.shape(x), uncounted, geometry, least);
+  return to.emit("MAX_POOL_2D", [window.x], node.shape, poolOptions(operation, window.rule));
+}
+
+/** An average. TFLite's never counts padding: what counts is cells of zero, and where only a part counts the sums are scaled. */
+export function writeAveragePool(to: TfliteBuilder, operation: OperationOf<"average_pool">, node: Node): TensorIndex {
+  const x = node.inputs[0] as ValueId;
+  const shape = to.shape(x);
+  const geometry = geometryOf(shape, node.shape, operation.kernel, operation.stride);
+  const { counted, uncounted } = poolPadding(operation, shape, node.shape);
+  const rule = isPadded(counted) ? undefined : paddingRule(uncounted, geometry);
+  if (rule !== undefined) return to.emit("AVERAGE_POOL_2D", [to.read(x)], node.shape, poolOptions(operation, rule));
+  const all = {
+    top: counted.top + uncounted.top,
+    bottom: counted.bottom + uncounted.bottom,
+    left: counted.left + uncounted.left,
+    right: counted.right + uncounted.right,
+  };
+  const cells = emitPad(to, to.read(x), shape, reachedPadding(all, geometry), 0);
+  const mean = to.emit("AVERAGE_POOL_2D", [cells], node.shape, poolOptions(operation, "VALID"));
+  if (
+    !isPadded(
+      reachedPadding(
+        uncounted,
+        geometryOf(paddedShape(shape, counted), node.shape, operation.kernel, operation.stride),
+      ),
+    )
+  )
+    return mean;
+  const [, oh, ow] = node.shape as Picture;
+  const scales = to.ownConstant("scales", [1, oh, ow, 1], () =>
+    windowScales(operation, paddedShape(shape, counted), node.shape as Picture, uncounted),
+  );
+  return to.emit("MUL", [mean, scales], node.shape, { table: "MulOptions", values: { fused_activation_function: 0 } });
+}
+
+/** For each window, its size over the number of its cells that count. */
+function windowScales(
+  { kernel, stride }: OperationOf<"average_pool">,
+  cells: Picture,
+  output: Picture,
+  uncounted: Padding,
+): Float32Array {
+  const counted = (axis: 0 | 1, position: number, before: number): number => {
+    const start = position * stride[axis] - before;
+    return Math.min(start + kernel[axis], cells[axis + 1] as number) - Math.max(start, 0);
+  };
+  const [, oh, ow] = output;
+  return Float32Array.from({ length: oh * ow }, (_, i) => {
+    const count = counted(0, Math.floor(i / ow), uncounted.top) * counted(1, i % ow, uncounted.left);
+    return (kernel[0] * kernel[1]) / count;
+  });
+}
+
+/** Rows and columns of a constant around a picture. */
+export function emitPad(to: TfliteBuilder, x: TensorIndex, shape: Shape, padding: Padding, value: number): TensorIndex {
+  if (!isPadded(padding)) return x;
+  const cells = [0, 0, padding.top, padding.bottom, padding.left, padding.right, 0, 0];
+  const paddingTable = to.constant(`paddings/${cells.join(",")}`, [4, 2], () => Int32Array.from(cells));
+  const output = paddedShape(shape, padding);
+  if (value === 0) return to.emit("PAD", [x, paddingTable], output);
+  const constant = to.constant(`scalar/${value}`, [1], () => Float32Array.of(value));
+  return to.emit("PADV2", [x, paddingTable, constant], output);
+}
+
+function poolOptions(
+  { kernel, stride }: OperationOf<"max_pool" | "average_pool">,
+  rule: "SAME" | "VALID",
+): TfliteOptions {
+  const window = { stride_h: stride[0], stride_w: stride[1], filter_height: kernel[0], filter_width: kernel[1] };
+  return { table: "Pool2DOptions", values: { padding: paddings[rule], ...window } };
+}
+
+/** The input for a window by one of TFLite's rules: with cells around it where neither gives the padding. */
+function padded(
+  to: TfliteBuilder,
+  x: TensorIndex,
+  shape: Shape,
+  padding: Padding,
+  geometry: WindowGeometry,
+  value = 0,
+): { readonly x: TensorIndex; readonly rule: "SAME" | "VALID" } {
+  const rule = paddingRule(padding, geometry);
+  if (rule !== undefined) return { x, rule };
+  return { x: emitPad(to, x, shape, reachedPadding(padding, geometry), value), rule: "VALID" };
+}
+
+function paddedShape(shape: Shape, { top, bottom, left, right }: Padding): Picture {
+  const [n, h, w, c] = shape as Picture;
+  return [n, h + top + bottom, w + left + right, c];
+}
+
+function geometryOf(input: Shape, output: Shape, span: Pair, stride: Pair): WindowGeometry {
+  const [, h, w] = input as Picture;
+  const [, oh, ow] = output as Picture;
+  return { input: [h, w], output: [oh, ow], span, stride };
+}
