@@ -30,6 +30,10 @@ export const peers = {
     description: "LiteRT.js: TensorFlow Lite and XNNPACK, WebAssembly build",
     import: async () => (await import("./litert.ts")).litert,
   },
+  tfjs: {
+    description: "TensorFlow.js, WebAssembly backend, operation by operation",
+    import: async () => (await import("./tfjs_wasm.ts")).tfjsWasm,
+  },
 } satisfies Readonly<Record<string, PeerEntry>>;
 
 /** Ends a peer's name where it runs with V8's merging of 128-bit operations into 256-bit ones. */

@@ -24,6 +24,12 @@ export interface CompileOptions {
    * bit, for every number of threads. Default 1.
    */
   readonly threads?: number | undefined;
+  /**
+   * Shape the kernels for engines that join pairs of 128-bit operations into 256-bit ones. Node's V8 does so behind an experimental flag
+   * that holds for the whole process (`--experimental-wasm-revectorize`); `load` sets it for a model that was compiled so. Elsewhere
+   * such a model runs, but slower than one without. Default false.
+   */
+  readonly wide?: boolean | undefined;
   /** Names of nodes whose values become outputs beside the network's own. */
   readonly keep?: readonly string[] | undefined;
   /** Record the time of every step, for `model.profile()`. Default false. */
@@ -49,7 +55,7 @@ export function compile(network: Network | Graph, options: CompileOptions = {}):
   const weights = options.weights ?? initializeWeights(graph, options.seed ?? 0);
   const target: Target = {
     simd: options.simd ?? (supportsRelaxedSimd() ? "relaxed" : "plain"),
-    wide: false,
+    wide: options.wide ?? false,
     threads: checkThreads(options.threads ?? 1),
     profile: options.profile ?? false,
   };

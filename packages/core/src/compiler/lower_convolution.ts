@@ -237,6 +237,7 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
   const spec: GroupwiseSpec = {
     ...slidingSpec(parts, input, region.buffer, placement.vectors),
     tile: chooseTile(outWidth, mostColumns(kernel[1])),
+    block: to.target.wide && placement.vectors % 2 === 0 ? 2 : 1,
     kernel,
     dilation: operation.dilation,
     inputPlaneBytes: placement.inputPlanes.map((floats) => floats * FLOAT),

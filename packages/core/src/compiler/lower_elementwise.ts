@@ -73,6 +73,7 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
       outputRowBytes: rowBytes(region.buffer),
       vectors,
       tile: 1,
+      block: 1,
       kernel: [1, 1],
       dilation: [1, 1],
       inputPlaneBytes: [0],

@@ -1,4 +1,5 @@
 import { DisposedError, OptionError, ShapeError } from "../errors.ts";
+import { joinVectors } from "./host/wide_vectors.ts";
 import { canSleep, startWorkers } from "./host/workers.ts";
 import type { Compiled, Manifest, PortManifest } from "./manifest.ts";
 import { unshareMemory } from "./unshare_memory.ts";
@@ -80,6 +81,7 @@ export async function load(compiled: Compiled, options: LoadOptions = {}): Promi
   if (!Number.isInteger(wanted) || wanted < 1)
     throw new OptionError(`threads must be a whole number of at least 1, received ${wanted}.`);
   const threads = Math.min(wanted, manifest.threads);
+  if (manifest.wide) joinVectors();
   if (threads > 1) {
     const reason = whyNoThreads();
     const instance = reason === undefined ? await instantiateShared(compiled, threads).catch(describeFailure) : reason;

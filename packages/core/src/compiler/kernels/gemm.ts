@@ -111,18 +111,33 @@ function tileSums(target: Target): number {
 
 /** Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels. */
 export function chooseSegments(target: Target, pixels: number, vectors: number): readonly Segment[] {
-  const sums = tileSums(target);
-  const rowsFor = (width: number) => chooseRows(pixels, Math.floor(sums / width));
-  if (pixels < 4) {
-    const width = Math.min(Math.floor(8 / pixels), vectors);
-    const rest = vectors % width;
-    const main = { rows: pixels, vectors: width, count: Math.floor(vectors / width) };
-    return rest === 0 ? [main] : [main, { rows: pixels, vectors: rest, count: 1 }];
-  }
-  if (vectors === 1) return [{ rows: rowsFor(1), vectors: 1, count: 1 }];
-  if (vectors % 2 === 0) return [{ rows: rowsFor(2), vectors: 2, count: vectors / 2 }];
-  const last = { rows: rowsFor(3), vectors: 3, count: 1 };
-  return vectors === 3 ? [last] : [{ rows: rowsFor(2), vectors: 2, count: (vectors - 3) / 2 }, last];
+  if (pixels < 4) return singlePixelSegments(pixels, vectors);
+  return target.wide ? wideSegments(pixels, vectors) : narrowSegments(tileSums(target), pixels, vectors);
+}
+
+/** Few pixels: as many channels at once as registers hold. */
+function singlePixelSegments(pixels: number, vectors: number): readonly Segment[] {
+  const width = Math.min(Math.floor(8 / pixels), vectors);
+  const main = { rows: pixels, vectors: width, count: Math.floor(vectors / width) };
+  const rest = vectors % width;
+  return rest === 0 ? [main] : [main, { rows: pixels, vectors: rest, count: 1 }];
+}
+
+/** Tiles of 6x8, and one of 4x12 for an odd number of vectors. */
+function narrowSegments(sums: number, pixels: number, vectors: number): readonly Segment[] {
+  const tile = (width: number, count: number) => ({ rows: chooseRows(pixels, Math.floor(sums / width)), vectors: width, count });
+  if (vectors === 1 || vectors === 3) return [tile(vectors, 1)];
+  return vectors % 2 === 0 ? [tile(2, vectors / 2)] : [tile(2, (vectors - 3) / 2), tile(3, 1)];
+}
+
+/** Tiles of 6x16 whose vectors the engine joins in pairs, of 12x8 for a pair that is left, and of 4 channels for a single one. */
+function wideSegments(pixels: number, vectors: number): readonly Segment[] {
+  const segments = [
+    { rows: chooseRows(pixels, 6), vectors: 4, count: Math.floor(vectors / 4) },
+    { rows: chooseRows(pixels, 12), vectors: 2, count: Math.floor((vectors % 4) / 2) },
+    { rows: chooseRows(pixels, 12), vectors: 1, count: vectors % 2 },
+  ];
+  return segments.filter(({ count }) => count > 0);
 }
 
 /** The tile height up to `most` that wastes least: the last tile overlaps the one before it, and taller tiles load less. */
@@ -456,15 +471,17 @@ class GemmEmitter {
     for (let row = 0; row < segment.rows; row++) {
       const offset = place(tile.output, row, address);
       const residualOffset = tile.residual ? place(tile.residual, row, residualAddress) : 0;
-      for (let v = 0; v < segment.vectors; v++) {
-        const bytes = v * LANES * FLOAT;
-        let value = activate(f, this.#target, activation, tile.sums[row]?.[v] as Local<"v128">, this.#constants);
+      const sums = tile.sums[row] as readonly Local<"v128">[];
+      // Every load before the first store: engines that join vectors do not move loads over stores.
+      sums.forEach((sum, v) => {
+        let value = activate(f, this.#target, activation, sum, this.#constants);
         if (tile.residual) {
-          const sum = f32x4.add(value, v128.load(residualAddress, { offset: residualOffset + bytes }));
-          value = activate(f, this.#target, residualActivation, sum, this.#constants);
+          const residual = v128.load(residualAddress, { offset: residualOffset + v * LANES * FLOAT });
+          value = activate(f, this.#target, residualActivation, f32x4.add(value, residual), this.#constants);
         }
-        f.do(v128.store(address, value, { offset: offset + bytes }));
-      }
+        f.set(sum, value);
+      });
+      sums.forEach((sum, v) => f.do(v128.store(address, sum, { offset: offset + v * LANES * FLOAT })));
     }
   }
 }

@@ -31,6 +31,7 @@ export function poolKernel(name: string, spec: PoolSpec): Kernel {
       slidingTiles(
         f,
         { ...spec, tile: 1 },
+        1,
         { input, output, start, end },
         () => {},
         (tile) => {

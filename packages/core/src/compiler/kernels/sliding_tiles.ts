@@ -32,12 +32,14 @@ export interface SlidingTile {
  * the input is read in lines and each row's neighbours are still in cache when the next row reads them again. The last tile of a row
  * is moved back to end with the row: what it computes twice is the same.
  *
+ * @param block vectors that the body does at once; divides `spec.vectors`
  * @param beforeVectors runs once a tile
  * @param body runs for each vector; it must not move the tile's pointers
  */
 export function slidingTiles(
   f: FunctionBuilder,
   spec: SlidingSpec,
+  block: number,
   bases: { input: Local<"i32">; output: Local<"i32">; start: Local<"i32">; end: Local<"i32"> },
   beforeVectors: () => void,
   body: (tile: SlidingTile) => void,
@@ -56,10 +58,10 @@ export function slidingTiles(
         i32.add(i32.add(bases.output, i32.mul(row, spec.outputRowBytes)), i32.mul(column, spec.outputPixelBytes)),
       );
       beforeVectors();
-      f.repeat({ name: "vector", from: 0, to: spec.vectors, step: 1 }, () => {
+      f.repeat({ name: "vector", from: 0, to: spec.vectors / block, step: 1 }, () => {
         body({ input, output, row, column });
-        f.set(input, i32.add(input, LANES * FLOAT));
-        f.set(output, i32.add(output, LANES * FLOAT));
+        f.set(input, i32.add(input, block * LANES * FLOAT));
+        f.set(output, i32.add(output, block * LANES * FLOAT));
       });
     };
     const last = outWidth - tile;
