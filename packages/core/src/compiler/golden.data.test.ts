@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { load } from "../runtime/model.ts";
-import { goldenCase } from "../testing/golden_case.ts";
 import { relativeError } from "../testing/differences.ts";
+import { goldenCase } from "../testing/golden_case.ts";
 import { goldenNetworks } from "../testing/golden_networks.ts";
 import { compile } from "./compile.ts";
 
@@ -21,6 +21,8 @@ describe.each(["relaxed", "plain"] as const)("golden networks, compiled (%s SIMD
     expect(differences.filter(([, difference]) => !(difference <= TOLERANCE))).toEqual([]);
     // Taps keep passes from fusing across them: what is shipped is the network without.
     using shipped = await load(compile(graph, { weights, simd }));
-    expect(relativeError(shipped.run({ input })["output"] ?? [], expected["output"] ?? [])).toBeLessThanOrEqual(TOLERANCE);
+    expect(relativeError(shipped.run({ input })["output"] ?? [], expected["output"] ?? [])).toBeLessThanOrEqual(
+      TOLERANCE,
+    );
   });
 });

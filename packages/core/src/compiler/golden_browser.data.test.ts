@@ -30,7 +30,14 @@ function requestsOf(network: (typeof goldenNetworks)[number]): { requests: RunRe
   const { family, options } = network;
   const parameters = [...weights].map(([name, { shape }]) => [name, shape] as const);
   const keep = Object.keys(expected).filter((name) => name !== "output");
-  const requests = (["relaxed", "plain"] as const).map((simd) => ({ address, parameters, family, options, simd, keep }));
+  const requests = (["relaxed", "plain"] as const).map((simd) => ({
+    address,
+    parameters,
+    family,
+    options,
+    simd,
+    keep,
+  }));
   return { requests, floats };
 }
 

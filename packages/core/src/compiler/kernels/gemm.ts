@@ -125,7 +125,11 @@ function singlePixelSegments(pixels: number, vectors: number): readonly Segment[
 
 /** Tiles of 6x8, and one of 12x4 for an odd vector. (4x12 would need a sixteenth register.) */
 function narrowSegments(sums: number, pixels: number, vectors: number): readonly Segment[] {
-  const tile = (width: number, count: number) => ({ rows: chooseRows(pixels, Math.floor(sums / width)), vectors: width, count });
+  const tile = (width: number, count: number) => ({
+    rows: chooseRows(pixels, Math.floor(sums / width)),
+    vectors: width,
+    count,
+  });
   return [tile(2, Math.floor(vectors / 2)), tile(1, vectors % 2)].filter(({ count }) => count > 0);
 }
 
