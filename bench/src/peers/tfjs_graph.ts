@@ -21,15 +21,25 @@ export interface TfjsGraph {
   dispose(): void;
 }
 
+/** Kernels and biases of grouped convolutions, a tensor for each group: cut once, not at each run. */
+type Parts = ReadonlyMap<ValueId, readonly tf.Tensor[]>;
+
 /** One operation: gives a tensor that is new to TensorFlow.js. */
-type Step<K extends OperationName> = (operation: OperationOf<K>, inputs: readonly tf.Tensor[], node: Node) => tf.Tensor;
+type Step<K extends OperationName> = (
+  operation: OperationOf<K>,
+  inputs: readonly tf.Tensor[],
+  node: Node,
+  parts: Parts,
+) => tf.Tensor;
 
 type ComputedOperation = Exclude<OperationName, "input" | "parameter" | "pad" | "resize" | "batch_norm">;
 
 const steps = {
-  convolution: (operation, [x, kernel, ...others], node) => {
-    const bias = operation.bias ? (others[0] as tf.Tensor1D) : undefined;
-    const sum = convolve(operation, x as tf.Tensor4D, kernel as tf.Tensor4D, bias);
+  convolution: (operation, [x, kernel, ...others], node, parts) => {
+    const bias = operation.bias ? others[0] : undefined;
+    const kernels = parts.get(node.inputs[1] as ValueId) ?? [kernel as tf.Tensor];
+    const biases = bias && (parts.get(node.inputs[2] as ValueId) ?? [bias]);
+    const sum = convolve(operation, x as tf.Tensor4D, kernels as tf.Tensor4D[], biases as tf.Tensor1D[] | undefined);
     if (!operation.residual) return sum;
     return activate(operation.residualActivation, tf.add(sum, others.at(-1) as tf.Tensor), node);
   },
@@ -85,6 +95,7 @@ export function tfjsGraph({ graph, weights }: Program): TfjsGraph {
     if (!isNode(node, "parameter")) continue;
     parameters.set(node.id, tf.tensor(weights.get(node.name) as Float32Array, [...parameterShape(graph, node)]));
   }
+  const parts = cutGroups(graph, parameters);
   const computed = graph.nodes.filter((node) => !isNode(node, "parameter") && !isNode(node, "input"));
   for (const { operation, name } of computed) {
     if (!Object.hasOwn(steps, operation.op))
@@ -100,7 +111,7 @@ export function tfjsGraph({ graph, weights }: Program): TfjsGraph {
         const operands = node.inputs.map((each) => values.get(each) as tf.Tensor);
         values.set(
           node.id,
-          tf.tidy(() => runStep(node, operands)),
+          tf.tidy(() => runStep(node, operands, parts)),
         );
         for (const done of lastUses.get(node.id) ?? [])
           if (done !== output && done !== input.id) values.get(done)?.dispose();
@@ -108,24 +119,39 @@ export function tfjsGraph({ graph, weights }: Program): TfjsGraph {
       return values.get(output) as tf.Tensor;
     },
     dispose() {
-      for (const tensor of parameters.values()) tensor.dispose();
+      for (const tensor of [...parameters.values(), ...parts.values()].flat()) tensor.dispose();
     },
   };
 }
 
-function runStep(node: Node, operands: readonly tf.Tensor[]): tf.Tensor {
+/** Cuts the kernels and biases of grouped convolutions along the output channels. */
+function cutGroups(graph: Graph, parameters: ReadonlyMap<ValueId, tf.Tensor>): Parts {
+  const parts = new Map<ValueId, readonly tf.Tensor[]>();
+  for (const node of graph.nodes) {
+    if (!isNode(node, "convolution") || isDepthwise(graph, node) || node.operation.groups === 1) continue;
+    for (const value of node.inputs.slice(1, node.operation.bias ? 3 : 2)) {
+      parts.set(value, tf.split(parameters.get(value) as tf.Tensor, node.operation.groups, -1));
+    }
+  }
+  return parts;
+}
+
+function isDepthwise(graph: Graph, node: Node<OperationOf<"convolution">>): boolean {
+  const channels = nodeOf(graph, node.inputs[0] as ValueId).shape[3] as number;
+  return channels > 1 && node.operation.groups === channels;
+}
+
+function runStep(node: Node, operands: readonly tf.Tensor[], parts: Parts): tf.Tensor {
   const step = steps[node.operation.op as ComputedOperation] as Step<OperationName>;
-  return step(node.operation, operands, node);
+  return step(node.operation, operands, node, parts);
 }
 
 /** A depthwise kernel is `[kh, kw, C, multiplier]` there: the same numbers. */
 function parameterShape(graph: Graph, parameter: Node): readonly number[] {
   const reader = graph.nodes.find((node) => isNode(node, "convolution") && node.inputs[1] === parameter.id);
-  if (reader === undefined || !isNode(reader, "convolution")) return parameter.shape;
-  const channels = nodeOf(graph, reader.inputs[0] as ValueId).shape[3] as number;
-  if (reader.operation.groups !== channels) return parameter.shape;
+  if (reader === undefined || !isNode(reader, "convolution") || !isDepthwise(graph, reader)) return parameter.shape;
   const [kh, kw, , out] = parameter.shape as readonly [number, number, number, number];
-  return [kh, kw, channels, out / channels];
+  return [kh, kw, reader.operation.groups, out / reader.operation.groups];
 }
 
 /** By node, the computed values that no later node reads. */
@@ -140,33 +166,30 @@ function lastUsesOf(graph: Graph): ReadonlyMap<ValueId, readonly ValueId[]> {
 }
 
 function convolve(
-  operation: OperationOf<"convolution">,
+  { groups, stride, dilation, padding, activation }: OperationOf<"convolution">,
   x: tf.Tensor4D,
-  kernel: tf.Tensor4D,
-  bias: tf.Tensor1D | undefined,
+  kernels: readonly tf.Tensor4D[],
+  biases: readonly tf.Tensor1D[] | undefined,
 ): tf.Tensor {
-  const { groups, stride, dilation, padding, activation } = operation;
   const { fused, rest } = split(activation);
-  const common = {
-    strides: [...stride] as [number, number],
-    dilations: [...dilation] as [number, number],
-    pad: explicit(padding),
-    activation: fused,
+  /** Of one part of the input; the first kernel where there is but one. */
+  const options = (part: tf.Tensor4D, group: number) => {
+    const bias = biases?.[group];
+    return {
+      x: part,
+      filter: kernels[group] as tf.Tensor4D,
+      strides: [...stride] as [number, number],
+      dilations: [...dilation] as [number, number],
+      // Each side's padding is taken, though the types of the fused depthwise convolution do not say so.
+      pad: explicit(padding) as unknown as "valid",
+      activation: fused,
+      ...(bias ? { bias } : {}),
+    };
   };
-  const channels = x.shape[3];
-  if (groups === channels && groups > 1) {
-    const sum = tf.fused.depthwiseConv2d({ x, filter: kernel, ...common, ...(bias ? { bias } : {}) });
-    return activate(rest, sum);
-  }
-  if (groups === 1) return activate(rest, tf.fused.conv2d({ x, filter: kernel, ...common, ...(bias ? { bias } : {}) }));
-  const inputs = tf.split(x, groups, 3);
-  const kernels = tf.split(kernel, groups, 3);
-  const biases = bias === undefined ? [] : tf.split(bias, groups, 0);
-  const parts = inputs.map((part, g) => {
-    const own = biases[g];
-    return tf.fused.conv2d({ x: part, filter: kernels[g] as tf.Tensor4D, ...common, ...(own ? { bias: own } : {}) });
-  });
-  return activate(rest, tf.concat(parts, 3));
+  if (groups === 1) return activate(rest, tf.fused.conv2d(options(x, 0)));
+  if (kernels.length === 1) return activate(rest, tf.fused.depthwiseConv2d(options(x, 0)));
+  const sums = tf.split(x, groups, 3).map((part, group) => tf.fused.conv2d(options(part as tf.Tensor4D, group)));
+  return activate(rest, tf.concat(sums, 3));
 }
 
 function split(activation: Activation): { readonly fused: "linear" | "relu" | "relu6"; readonly rest: Activation } {

@@ -126,7 +126,7 @@ function drawBox(graph: Graph, boxes: readonly BlockBox[], box: BlockBox, place:
     ];
   }
   const outline = rectangle(left, place.top, place.width, place.height, { rx: 4, class: box.kind });
-  if (box.kind === "permute") return [outline, ...drawPermutation(graph, boxes, box, place)];
+  if (box.kind === "permute") return [outline, ...drawPermutation(boxes, box, place)];
   const lines = linesOf(graph, box);
   const topStrip = box.title === "concatenate" ? stripHeight : 0;
   const parts = topStrip === 0 ? [] : partsOf(graph, box, place.width);
@@ -157,7 +157,6 @@ function drawStrip(box: BlockBox, place: PlacedBox): readonly SvgElement[] {
 
 /** Lines from the channels before to the channels after, in the colour of the group that made them. */
 function drawPermutation(
-  graph: Graph,
   boxes: readonly BlockBox[],
   box: BlockBox,
   place: PlacedBox,

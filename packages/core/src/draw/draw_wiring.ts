@@ -5,7 +5,7 @@ import { permutationOrder } from "../graph/permutation.ts";
 import { blockNodes, type Drawable, graphOf } from "./block_boxes.ts";
 import { operationWords } from "./operation_words.ts";
 import { element, formatNumber, type SvgElement, text, writeSvg } from "./svg.ts";
-import { fitText, textWidth } from "./text_width.ts";
+import { fitText } from "./text_width.ts";
 import { groupClass, styleSheet } from "./theme.ts";
 
 /** Options of `drawWiring`. */

@@ -170,7 +170,7 @@ function lengthsOf(
   edges: readonly Edge[],
   covered: ReadonlySet<number>,
 ): readonly number[] {
-  const lengths = boxes.map((_, box) => (covered.has(box) ? 0 : 1));
+  const lengths = boxes.map((_, box) => Number(!covered.has(box)));
   for (const { from, to } of edges.toSorted((a, b) => b.to - a.to)) {
     if (!covered.has(from)) lengths[from] = Math.max(lengths[from] ?? 0, 1 + (lengths[to] ?? 0));
   }
