@@ -90,6 +90,7 @@ interface Response {
 declare function fetch(url: string | URL, options?: { signal?: AbortSignal }): Promise<Response>;
 
 /** Missing in pages that are not cross-origin isolated. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: this declares the platform's own.
 declare const SharedArrayBuffer: { new (bytes: number): ArrayBuffer } | undefined;
 /** Of pages and workers; Node has none. */
 declare var crossOriginIsolated: boolean | undefined;

@@ -1,3 +1,15 @@
 export * from "@depthwise/core";
+export * from "@depthwise/core/networks";
+export * from "@depthwise/formats";
+export { bestClasses, type ClassScore } from "./classification/best_classes.ts";
+export { type ClassifyOptions, classifyPictures, type PictureResult } from "./classification/classify_pictures.ts";
+export {
+  type LayerTime,
+  type Measurement,
+  type MeasureOptions,
+  measureModels,
+  type Subject,
+} from "./measuring/measure_models.ts";
+export type { Spread } from "./measuring/statistics.ts";
 export { type DecodeOptions, decodePicture } from "./pictures/decode_picture.ts";
 export { listPictures, type PictureList, type SkippedFile } from "./pictures/list_pictures.ts";

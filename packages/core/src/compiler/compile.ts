@@ -1,7 +1,6 @@
 import { OptionError, UnsupportedError } from "../errors.ts";
 import { findNode, type Graph, isNode } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
-import type { Network } from "../networks/network.ts";
 import { type PassReport, runPasses } from "../passes/pipeline.ts";
 import { toProgram } from "../passes/program.ts";
 import type { Compiled } from "../runtime/manifest.ts";
@@ -10,6 +9,12 @@ import { emit } from "./emit.ts";
 import { lower } from "./lower.ts";
 import { supportsRelaxedSimd } from "./probe.ts";
 import type { Target } from "./target.ts";
+
+/** What can be compiled: a network that `build` made or a file brought, or anything else with a name and a graph. */
+export interface CompiledSubject {
+  readonly name: string;
+  readonly graph: Graph;
+}
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -50,7 +55,7 @@ const MOST_PAGES = 65536;
  * @throws {OptionError} if `keep` names no node, or `threads` is out of range
  * @throws {UnsupportedError} for graphs that the compiler does not take
  */
-export function compile(network: Network | Graph, options: CompileOptions = {}): Compiled {
+export function compile(network: CompiledSubject | Graph, options: CompileOptions = {}): Compiled {
   const graph = withKept("graph" in network ? network.graph : network, options.keep ?? []);
   const weights = options.weights ?? initializeWeights(graph, options.seed ?? 0);
   const target: Target = {

@@ -156,11 +156,7 @@ function drawStrip(box: BlockBox, place: PlacedBox): readonly SvgElement[] {
 }
 
 /** Lines from the channels before to the channels after, in the colour of the group that made them. */
-function drawPermutation(
-  boxes: readonly BlockBox[],
-  box: BlockBox,
-  place: PlacedBox,
-): readonly SvgElement[] {
+function drawPermutation(boxes: readonly BlockBox[], box: BlockBox, place: PlacedBox): readonly SvgElement[] {
   const node = box.nodes[0] as Node<OperationOf<"permute">>;
   const { permutation } = node.operation;
   const channels = box.shape.at(-1) ?? 1;

@@ -1,6 +1,6 @@
 import type { Activation } from "../../graph/operations.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
-import { f32x4, i32x4, v128 } from "../../wasm/instructions.ts";
+import { f32x4, i32x4 } from "../../wasm/instructions.ts";
 import type { Local, V128 } from "../../wasm/value_types.ts";
 import type { Target } from "../target.ts";
 
@@ -91,6 +91,3 @@ export function exponential(f: FunctionBuilder, target: Target, x: V128): V128 {
   const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(k), i32x4.const(127, 127, 127, 127)), 23);
   return f32x4.mul(polynomial, power);
 }
-
-/** Loads one float and copies it to all lanes. */
-export const loadSplat: typeof v128.load32_splat = v128.load32_splat;
