@@ -1,11 +1,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { environment } from "./environment.ts";
+import { type LayerTimes, measureLayers, reportLayers } from "./layers.ts";
 import { type ModelResult, measureModel } from "./measure.ts";
-import { help, parseOptions, UsageError } from "./options.ts";
+import { type BenchOptions, help, parseOptions, UsageError } from "./options.ts";
+import { resultsPage } from "./page.ts";
 import { reportModel } from "./report.ts";
+import { measureSizes, reportSizes, type ShippedBytes } from "./sizes.ts";
 
-const results = new URL("../results/", import.meta.url);
+/** All that was asked for of one network. */
+interface ModelRun extends ModelResult {
+  readonly layers?: readonly LayerTimes[];
+  readonly sizes?: readonly ShippedBytes[];
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
@@ -13,21 +20,51 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const { peers, threads, rounds, json } = options;
-  const models: ModelResult[] = [];
-  for (const model of options.models) {
-    const result = await measureModel(model, { peers, threads, rounds, onProgress });
-    clearProgress();
-    models.push(result);
-    if (!json) process.stdout.write(`${reportModel(result)}\n\n`);
-  }
+  const models: ModelRun[] = [];
+  for (const model of options.models) models.push(await runModel(model, options));
+  const { threads, rounds } = options;
   const run = { environment: environment(args), threads, rounds, models };
-  mkdirSync(results, { recursive: true });
-  const file = new URL(`${run.environment.date.replaceAll(":", "-")}.json`, results);
-  writeFileSync(file, JSON.stringify(run));
-  if (json) process.stdout.write(`${JSON.stringify(run, undefined, 2)}\n`);
-  process.stderr.write(`Samples: ${fileURLToPath(file)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(run, undefined, 2)}\n`);
+  const written = write(run.environment.date, {
+    json: JSON.stringify(run),
+    html: resultsPage(run.environment, threads, models),
+  });
+  process.stderr.write(`Samples and page: ${written.join(" ")}\n`);
   return models.some(({ failures }) => failures.length > 0) ? 1 : 0;
+}
+
+/** Measures one network, and prints tables unless JSON is asked for. */
+async function runModel(model: string, options: BenchOptions): Promise<ModelRun> {
+  const { peers, threads, rounds, json } = options;
+  const print = (text: string): void => {
+    clearProgress();
+    if (!json) process.stdout.write(`${text}\n\n`);
+  };
+  const result = await measureModel(model, { peers, threads, rounds, onProgress });
+  print(reportModel(result));
+  const run: { -readonly [K in keyof ModelRun]: ModelRun[K] } = { ...result };
+  if (options.layers) {
+    onProgress(`${model}: layers`);
+    run.layers = await measureLayers(model, peers, threads);
+    print(reportLayers(run.layers, peers));
+  }
+  if (options.sizes) {
+    onProgress(`${model}: sizes`);
+    run.sizes = await measureSizes(model, peers);
+    print(reportSizes(run.sizes));
+  }
+  return run;
+}
+
+/** Writes the files of a run, named after its date; returns their paths. */
+function write(date: string, files: Readonly<Record<string, string>>): readonly string[] {
+  const folder = new URL("../results/", import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  return Object.entries(files).map(([extension, text]) => {
+    const file = new URL(`${date.replaceAll(":", "-")}.${extension}`, folder);
+    writeFileSync(file, text);
+    return fileURLToPath(file);
+  });
 }
 
 /** One line that is written over, on a terminal alone. */

@@ -63,8 +63,10 @@ interface Contestant {
 const WARM_UP_MS = 1500;
 /** A turn lasts about this long: enough for several runs, short enough for many rounds. */
 const TURN_MS = 80;
-const LEAST_RUNS = 3;
+const WARM_UP_RUNS = 3;
 const MOST_RUNS = 50;
+/** What runs longer than this is not disturbed by cold caches: one run is a turn. */
+const LONG_RUN_MS = 500;
 const CEILING_MS = 10;
 
 /** Measures one network on all peers in turns. Outputs are compared before anything is timed; who disagrees is not timed. */
@@ -77,7 +79,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
     options.onProgress(`${model}: ${choice.name} loads`);
     const client = stack.use(startPeer(choice));
     try {
-      const loaded = await client.ask({ ask: "load", model, threads: options.threads });
+      const loaded = await client.ask({ ask: "load", model, threads: options.threads, profile: false });
       const { output } = await client.ask({ ask: "output" });
       reference ??= output;
       const difference = compareOutputs(reference, output);
@@ -86,7 +88,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
           `its output differs from ${options.peers[0]?.name}'s by ${difference} of the largest value; ${TOLERANCE} is allowed.`,
         );
       }
-      contestants.push({ client, loaded, difference, runsPerTurn: LEAST_RUNS, samples: [] });
+      contestants.push({ client, loaded, difference, runsPerTurn: 1, samples: [] });
     } catch (error) {
       failures.push({ peer: choice.name, error: error instanceof Error ? error.message : String(error) });
     }
@@ -105,10 +107,10 @@ async function warmUp(client: PeerClient): Promise<number> {
   const start = performance.now();
   let last = 0;
   do {
-    const { milliseconds } = await client.ask({ ask: "turn", runs: LEAST_RUNS });
+    const { milliseconds } = await client.ask({ ask: "turn", runs: last > LONG_RUN_MS ? 1 : WARM_UP_RUNS });
     last = median(milliseconds);
   } while (performance.now() - start < WARM_UP_MS);
-  return Math.min(Math.max(Math.round(TURN_MS / last), LEAST_RUNS), MOST_RUNS);
+  return last > LONG_RUN_MS ? 1 : Math.min(Math.max(Math.round(TURN_MS / last), 2), MOST_RUNS);
 }
 
 async function takeTurns(
@@ -134,10 +136,11 @@ async function takeTurns(
   return measured;
 }
 
-async function takeTurn(contestant: Contestant): Promise<void> {
+async function takeTurn({ client, runsPerTurn, samples }: Contestant): Promise<void> {
   // The first run fetches back what the others drove out of the caches: it is not a sample.
-  const { milliseconds } = await contestant.client.ask({ ask: "turn", runs: contestant.runsPerTurn + 1 });
-  contestant.samples.push(milliseconds.slice(1));
+  const untimed = runsPerTurn > 1 ? 1 : 0;
+  const { milliseconds } = await client.ask({ ask: "turn", runs: runsPerTurn + untimed });
+  samples.push(milliseconds.slice(untimed));
 }
 
 function summarise(

@@ -2,10 +2,10 @@ import type { PeerStep } from "./peer.ts";
 
 /** What the bench asks a measuring process. One question is open at a time. */
 export type Question =
-  | { readonly ask: "load"; readonly model: string; readonly threads: number }
+  | { readonly ask: "load"; readonly model: string; readonly threads: number; readonly profile: boolean }
   | { readonly ask: "output" }
   | { readonly ask: "turn"; readonly runs: number }
-  | { readonly ask: "profile"; readonly runs: number }
+  | { readonly ask: "profile" }
   | { readonly ask: "unload" };
 
 /** What each question is answered with. */

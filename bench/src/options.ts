@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Measure layer by layer too. */
   readonly layers: boolean;
+  /** Say what a page would load, too. */
+  readonly sizes: boolean;
 }
 
 /** A mistake in the arguments. */
@@ -50,6 +52,7 @@ Options:
   --threads T      threads of each peer (default ${defaults.threads})
   --rounds R       turns of each peer (default ${defaults.rounds})
   --layers         time of each layer too, beside the peers that profile themselves
+  --sizes          bytes that a page would load, too (compresses for a minute)
   --json           the results as JSON on stdout
   --help           this text
 
@@ -90,6 +93,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     rounds: count("--rounds", values.rounds),
     json: values.json,
     layers: values.layers,
+    sizes: values.sizes,
   };
 }
 
@@ -103,6 +107,7 @@ function parse(args: readonly string[]) {
         threads: { type: "string", default: defaults.threads },
         rounds: { type: "string", default: defaults.rounds },
         layers: { type: "boolean", default: false },
+        sizes: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },

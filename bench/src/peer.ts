@@ -5,6 +5,8 @@ export interface PeerOptions {
   readonly threads: number;
   /** Whether V8 merges pairs of 128-bit operations in this process (`--experimental-wasm-revectorize`). */
   readonly wide: boolean;
+  /** Whether each run's steps are timed. Peers that cannot do that run as ever. */
+  readonly profile: boolean;
 }
 
 /** A network that a peer has loaded, with its input. */
@@ -13,8 +15,8 @@ export interface Loaded {
   feed(input: Float32Array): void;
   /** Runs on that input and gives the output as numbers of JavaScript's. This is what is timed. */
   run(): Promise<Float32Array>;
-  /** What the peer says of each of its own steps, if it can, for one run. */
-  profile?(): Promise<readonly PeerStep[]>;
+  /** What the peer says of each of its own steps over the runs so far, if it was loaded to time them and can. Asked for once. */
+  profile?(): Promise<readonly PeerStep[] | undefined>;
   dispose(): void;
 }
 

@@ -3,7 +3,7 @@ import { initializeWeights } from "@depthwise/core";
 import { build } from "@depthwise/core/networks";
 import { seededRandom } from "../../packages/core/src/random.ts";
 import type { Answers, Question } from "./messages.ts";
-import type { Loaded, PeerStep } from "./peer.ts";
+import type { Loaded } from "./peer.ts";
 import { inputShape } from "./peers/onnx_input.ts";
 import { findPeer } from "./peers/peers.ts";
 
@@ -23,7 +23,7 @@ function current(): Loaded {
 const answers: {
   readonly [Ask in Question["ask"]]: (question: Extract<Question, { ask: Ask }>) => Promise<Answers[Ask]>;
 } = {
-  async load({ model, threads }) {
+  async load({ model, threads, profile }) {
     const { graph } = build(model);
     const weights = initializeWeights(graph, SEED);
     const random = seededRandom(SEED, "input");
@@ -33,7 +33,7 @@ const answers: {
     );
     const start = performance.now();
     const peer = await entry.import();
-    loaded = await peer.load(graph, weights, { threads, wide });
+    loaded = await peer.load(graph, weights, { threads, wide, profile });
     loaded.feed(input);
     const ready = performance.now();
     await loaded.run();
@@ -50,25 +50,13 @@ const answers: {
     }
     return { milliseconds };
   },
-  async profile({ runs }) {
-    const network = current();
-    const all: (readonly PeerStep[])[] = [];
-    for (let i = 0; i < runs && network.profile !== undefined; i++) all.push(await network.profile());
-    return { steps: all.length === 0 ? undefined : medianSteps(all) };
-  },
+  profile: async () => ({ steps: await current().profile?.() }),
   async unload() {
     loaded?.dispose();
     loaded = undefined;
     return {};
   },
 };
-
-function medianSteps(runs: readonly (readonly PeerStep[])[]): readonly PeerStep[] {
-  return (runs[0] ?? []).map((step, i) => {
-    const times = runs.map((run) => run[i]?.milliseconds ?? 0).sort((a, b) => a - b);
-    return { ...step, milliseconds: times[Math.floor(times.length / 2)] ?? 0 };
-  });
-}
 
 process.on("message", async (question: Question) => {
   try {

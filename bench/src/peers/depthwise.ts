@@ -1,20 +1,31 @@
-import { compile, load as loadCompiled } from "@depthwise/core";
+import { compile, load as loadCompiled, type StepTime } from "@depthwise/core";
 import type { Peer } from "../peer.ts";
+import { medianOfLaterHalf } from "./onnx_profile.ts";
 
 /** Ours, compiled for relaxed or plain SIMD. */
 export function depthwise(simd: "relaxed" | "plain"): Peer {
   return {
     version: "this checkout",
     shipped: [],
-    async load(graph, weights, { threads, wide }) {
-      const options = { weights, simd, wide, threads };
-      const model = await loadCompiled(compile(graph, options));
+    async load(graph, weights, { threads, wide, profile }) {
+      const model = await loadCompiled(compile(graph, { weights, simd, wide, threads, profile }));
+      const profiles: (readonly StepTime[])[] = [];
       let numbers = new Float32Array();
       return {
         feed(input) {
           numbers = Float32Array.from(input);
         },
-        run: async () => model.run({ input: numbers }).output as Float32Array,
+        async run() {
+          const { output } = model.run({ input: numbers });
+          if (profile) profiles.push(model.profile());
+          return output as Float32Array;
+        },
+        profile: async () =>
+          model.manifest.steps.map(({ name, op }, i) => ({
+            name,
+            op,
+            milliseconds: medianOfLaterHalf(profiles.map((steps) => steps[i]?.milliseconds ?? 0)),
+          })),
         dispose: () => model.dispose(),
       };
     },

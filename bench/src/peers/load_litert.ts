@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import vm from "node:vm";
-import { fileOf } from "./versions.ts";
+import { pathOf, versionOf } from "./versions.ts";
 
 let loading: Promise<typeof import("@litertjs/core")> | undefined;
 
@@ -16,11 +16,22 @@ export function loadLitert(threads: number): Promise<typeof import("@litertjs/co
 async function start(threads: number): Promise<typeof import("@litertjs/core")> {
   becomeWorker();
   const library = await import("@litertjs/core");
-  await library.loadLiteRt(fileOf("@litertjs/core", "wasm/").href, { threads: threads > 1 });
+  await library.loadLiteRt(pathToFileURL(`${scriptFolder()}/`).href, { threads: threads > 1 });
   return library;
 }
 
-/** It runs in pages and in workers, and loads its script as a worker does; that script knows Node by the globals of its older modules. */
+/**
+ * A copy of the scripts where Node takes them for the older modules that they are: their package says otherwise, and the threads that they
+ * start would not run.
+ */
+function scriptFolder(): string {
+  const folder = pathOf(".cache", `litert-${versionOf("@litertjs/core")}`);
+  cpSync(pathOf("@litertjs/core", "wasm"), folder, { recursive: true, force: false });
+  writeFileSync(`${folder}/package.json`, JSON.stringify({ type: "commonjs" }));
+  return folder;
+}
+
+/** It runs in pages and in workers, and loads its script as a worker does; that script knows Node by the globals of older modules. */
 function becomeWorker(): void {
   const scope = globalThis as unknown as Record<string, unknown>;
   scope.self = globalThis;

@@ -1,32 +1,32 @@
-import { writeOnnx } from "@depthwise/formats";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import type { Peer } from "../peer.ts";
-import { inputShape, toChannelsFirst } from "./onnx_input.ts";
+import { stepsOfProfile } from "./onnx_profile.ts";
+import { loadSession } from "./onnx_session.ts";
 import { versionOf } from "./versions.ts";
 
 /** ONNX Runtime's native library on the CPU provider, with every vector unit that the CPU has. */
 export const onnxruntimeNode: Peer = {
   version: versionOf("onnxruntime-node"),
   shipped: [],
-  async load(graph, weights, { threads }) {
-    const session = await ort.InferenceSession.create(writeOnnx(graph, weights), {
+  async load(graph, weights, { threads, profile }) {
+    const options = {
       executionProviders: ["cpu"],
-      graphOptimizationLevel: "all",
-      executionMode: "sequential",
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      enableCpuMemArena: true,
-      enableMemPattern: true,
       logSeverityLevel: 3,
+    } as const;
+    if (!profile) return loadSession(ort, graph, weights, options);
+    const folder = mkdtempSync(join(tmpdir(), "depthwise-bench-"));
+    const profiled = { ...options, profileFilePrefix: join(folder, "profile") };
+    return loadSession(ort, graph, weights, profiled, async (session, runs) => {
+      session.endProfiling();
+      const [file] = readdirSync(folder);
+      const text = readFileSync(join(folder, file as string), "utf8");
+      rmSync(folder, { recursive: true });
+      return stepsOfProfile(text, runs);
     });
-    let feeds: Record<string, ort.Tensor> = {};
-    return {
-      feed(input) {
-        const { data, dims } = toChannelsFirst(input, inputShape(graph));
-        feeds = { input: new ort.Tensor("float32", data, dims) };
-      },
-      run: async () => (await session.run(feeds)).output?.data as Float32Array,
-      dispose: () => void session.release(),
-    };
   },
 };

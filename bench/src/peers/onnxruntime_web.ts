@@ -1,7 +1,6 @@
-import { writeOnnx } from "@depthwise/formats";
-import * as ort from "onnxruntime-web";
 import type { Peer } from "../peer.ts";
-import { inputShape, toChannelsFirst } from "./onnx_input.ts";
+import { stepsOfProfile } from "./onnx_profile.ts";
+import { loadSession } from "./onnx_session.ts";
 import { fileOf, versionOf } from "./versions.ts";
 
 /** ONNX Runtime's WebAssembly build on its CPU provider: the only build there is for CPUs, 128-bit SIMD without relaxed multiply-add. */
@@ -10,25 +9,19 @@ export const onnxruntimeWeb: Peer = {
   shipped: ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"].map((file) =>
     fileOf("onnxruntime-web", `dist/${file}`),
   ),
-  async load(graph, weights, { threads }) {
+  async load(graph, weights, { threads, profile }) {
+    // Its profile is printed line by line, by the function that it finds when it is imported.
+    const printed: string[] = [];
+    if (profile) console.log = (line: string) => printed.push(line);
+    const ort = await import("onnxruntime-web");
     ort.env.wasm.numThreads = threads;
     ort.env.wasm.proxy = false;
     ort.env.logLevel = "error";
-    const session = await ort.InferenceSession.create(writeOnnx(graph, weights), {
-      executionProviders: ["wasm"],
-      graphOptimizationLevel: "all",
-      executionMode: "sequential",
-      enableCpuMemArena: true,
-      enableMemPattern: true,
+    const options = { executionProviders: ["wasm"] } as const;
+    if (!profile) return loadSession(ort, graph, weights, options);
+    return loadSession(ort, graph, weights, options, async (session, runs) => {
+      session.endProfiling();
+      return stepsOfProfile(printed.join("\n"), runs);
     });
-    let feeds: Record<string, ort.Tensor> = {};
-    return {
-      feed(input) {
-        const { data, dims } = toChannelsFirst(input, inputShape(graph));
-        feeds = { input: new ort.Tensor("float32", data, dims) };
-      },
-      run: async () => (await session.run(feeds)).output?.data as Float32Array,
-      dispose: () => void session.release(),
-    };
   },
 };

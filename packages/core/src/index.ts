@@ -1,6 +1,16 @@
 export { type CompileOptions, compile } from "./compiler/compile.ts";
 export { type Ceiling, createCeiling } from "./compiler/measure_ceiling.ts";
+export { type ComposedKernel, composeKernel } from "./cost/composed_kernel.ts";
+export { type BlockConnections, describeConnections } from "./cost/connections.ts";
 export { type Description, describe } from "./cost/describe.ts";
+export { countPaths, type PathCount, pathMatrix } from "./cost/paths.ts";
+export {
+  describeReplaced,
+  type ReplacedConvolution,
+  type Replacement,
+  replacements,
+  type WhatIf,
+} from "./cost/replace.ts";
 export { drawBlock } from "./draw/draw_block.ts";
 export { type DrawNetworkOptions, drawNetwork } from "./draw/draw_network.ts";
 export { type DrawWiringOptions, drawWiring } from "./draw/draw_wiring.ts";

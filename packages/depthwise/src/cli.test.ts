@@ -102,7 +102,10 @@ describe("wrong usage", () => {
     [["describe", "mobilenet_v2", "--width"], /--width needs a value/],
     [["describe", "mobilenet_v2", "--width", "wide"], /option "width" must be a number above 0, received "wide"/],
     [["describe", "mobilenet_v2", "--width", "1", "--width", "2"], /--width stands twice/],
-    [["describe", "mobilenet_v2", "squeezenet"], /"squeezenet" follows/],
+    [["describe", "mobilenet_v2", "squeezenet", "--connections"], /--connections is for one MODEL/],
+    [["describe", "squeezenet_1.1", "--block", "fire2"], /there is no --svg FILE/],
+    [["describe", "squeezenet_1.1", "--block", "fire22", "--svg", "-"], /no block "fire22"/],
+    [["describe", "squeezenet_1.1", "--replace", "dense=thin"], /Unknown replacement "dense=thin"/],
     [["describe", "--width", "1", "mobilenet_v2"], /Options of a network stand after its name/],
     [["describe", "squeezenet", "--resolution", "8"], /an input of 8x8 is too small/],
     [["run", "squeezenet_1.1", "--input", "x"], /--output FILE is missing/],
@@ -239,6 +242,55 @@ describe("describe", () => {
     expect(stdout).toMatch(/^MACs +301 M +300774272 multiply-accumulates$/m);
   });
 
+  test("several networks stand side by side", async () => {
+    const models = ["squeezenet_1.1", "mobilenet_v2", "--width", "0.5"];
+    const documents = json<readonly Document[]>(await depthwise(["describe", ...models, "--json"]));
+    expect(documents.map(({ name }) => name)).toEqual(["squeezenet_1.1", "mobilenet_v2"]);
+    const { stdout } = await depthwise(["describe", ...models]);
+    expect(stdout).toMatch(/^ +squeezenet_1\.1 +mobilenet_v2 --width 0\.5$/m);
+    expect(stdout).toMatch(/^parameters +1\.24 M +1\.97 M$/m);
+  });
+
+  test("--connections tells IGCV2's condition for every block", async () => {
+    const model = ["igcv2_c64_cifar", "--connections"];
+    const { connections } = json<{
+      connections: readonly { readonly complementary: boolean; readonly block: string }[];
+    }>(await depthwise(["describe", ...model, "--json"]));
+    expect(connections.find(({ block }) => block === "stage1/unit1/block1")).toMatchObject({
+      inputs: 64,
+      outputs: 64,
+      minPaths: 1,
+      maxPaths: 1,
+      complementary: true,
+    });
+    const { stdout } = await depthwise(["describe", ...model]);
+    expect(stdout).toMatch(/^stage1\/unit1\/block1 +64 to 64 +1 +complementary: exactly one path/m);
+    expect(stdout).toMatch(/ of the pairs have no path$/m);
+  });
+
+  test("--replace prices MobileNet with standard convolutions, as its paper's table 4 does", async () => {
+    const args = ["describe", "mobilenet_v1_1.0_224", "--replace", "depthwise=standard"];
+    const { macs, after } = json<{ macs: number; after: { macs: number; parameters: number } }>(
+      await depthwise([...args, "--json"]),
+    );
+    // Table 4 of arXiv:1704.04861: 569 against 4866 million multiply-adds, 29.3 million parameters. We count 4867.3, 0.03 % more.
+    expect(Math.round(macs / 1e6)).toBe(569);
+    expect(Math.abs(after.macs / 4866e6 - 1)).toBeLessThan(5e-4);
+    expect(Number((after.parameters / 1e6).toFixed(1))).toBe(29.3);
+    expect((await depthwise(args)).stdout).toMatch(/^MACs +569 M +4\.87 G$/m);
+  });
+
+  test("--svg draws the network, or a block of it", async () => {
+    expectFailure(await depthwise(["describe", "squeezenet_1.1", "--svg", "-", "--json"]), 2, /both want stdout/);
+    const drawn = await depthwise(["describe", "squeezenet_1.1", "--svg", inFolder("network.svg")]);
+    expect([drawn.code, drawn.stdout]).toEqual([0, ""]);
+    expect(await readFile(inFolder("network.svg"), "utf8")).toMatch(/^<svg xmlns[\s\S]*>fire2<[\s\S]*<\/svg>\n$/);
+    const block = await depthwise(["describe", "squeezenet_1.1", "--block", "fire2", "--svg", "-"]);
+    expect(block.stdout).toMatch(/^<svg [\s\S]*>concatenate<[\s\S]*<\/svg>\n$/);
+    const wiring = ["describe", "igcv1_l4m8_cifar", "--block", "stage1/unit1", "--channel", "3", "--svg", "-"];
+    expect((await depthwise(wiring)).stdout).toContain("bold: channel 3");
+  });
+
   test("reads a model file", async () => {
     const document = json<Document>(await depthwise(["describe", inFolder("model.safetensors"), "--json"]));
     expect(document).toMatchObject({ name: "mobilenet_v2", input: [32, 32, 3], classes: 4 });
@@ -320,7 +372,12 @@ describe("run", () => {
       /"input" is 1x32x33x3, but mobilenet_v2 takes 1x32x32x3/,
     ],
     ["weights of another network", ["--input", "x.safetensors", "--weights", "x.safetensors"], 1, /unexpected/],
-    ["a value that there is not", ["--input", "x.safetensors", "--keep", "stage9"], 2, /no value named "stage9"/],
+    [
+      "a value that there is not",
+      ["--input", "x.safetensors", "--keep", "stage2/unit2/ad"],
+      2,
+      /no value named "stage2\/unit2\/ad"/,
+    ],
     ["more threads than there may be", ["--input", "x.safetensors", "--threads", "65"], 2, /threads must be .* to 64/],
     [
       "an output folder that there is not",
@@ -546,6 +603,13 @@ describe("bench", () => {
     expect(layers.length).toBeGreaterThan(20);
     expect(layers.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
     expect(layers.map(({ name }) => name.split("+")[0])).toContain("fire2/expand3x3");
+  });
+
+  test("--wide measures the module for 256-bit vectors", async () => {
+    const [measured] = json<readonly Measured[]>(
+      await depthwise(["bench", "squeezenet_cifar", "--runs", "2", "--wide", "--json"]),
+    );
+    expect(measured?.wide).toBe(true);
   });
 
   test("for people says which layers dominate", async () => {

@@ -20,6 +20,8 @@ import { type Measurement, measureModels } from "./measuring/measure_models.ts";
 import { dominantLayersText, measurementsText, slowestLayersText } from "./measuring/measurement_text.ts";
 
 const shown = ["mobilenet_v2_1.0_224", "squeezenet_1.1"];
+/** What float32 sums in another order may differ by; the tests hold every network to it. */
+const agreement = 1e-4;
 /** Layers shown of each network. */
 const layersShown = 10;
 
@@ -142,6 +144,11 @@ print(
 const checked: Checked[] = [];
 for (const name of shown) checked.push(await check(name));
 print(checkedText(checked));
+if (checked.every(({ difference }) => difference <= agreement)) print(`Both agree within ${agreement}.`);
+else {
+  print(`They do not agree within ${agreement}: this is a bug in Depthwise, please report it.`);
+  process.exitCode = 1;
+}
 
 print(`\n${bold("3. Measured on this machine, in turns with the ceiling of its 128-bit multiply-adds")}\n`);
 const measurements = await measure(checked);

@@ -21,27 +21,87 @@ interface Lifetime {
   readonly last: number;
 }
 
+/** Where one order of placing put everything. */
+interface Placing {
+  readonly order: readonly Lifetime[];
+  readonly offsets: ReadonlyMap<Buffer, number>;
+  readonly bytes: number;
+  /** A buffer that reaches to the arena's end. */
+  readonly highest: Lifetime | undefined;
+}
+
+/** Orders to try first. None is best for every network; each is for some. */
+const orders: readonly ((a: Lifetime, b: Lifetime) => number)[] = [
+  (a, b) => b.bytes - a.bytes || a.first - b.first,
+  (a, b) => a.first - b.first || b.bytes - a.bytes,
+  (a, b) => b.last - a.last || b.bytes - a.bytes,
+  (a, b) => b.last - b.first - (a.last - a.first) || b.bytes - a.bytes,
+];
+
 /**
- * Gives buffers that are never alive together the same bytes: the largest first, each at the lowest offset where nothing alive with it
- * lies. Inputs and outputs live throughout, so that the caller may write before and read after.
+ * Changes to the best order that are tried: beyond this many, nothing was gained any more on the published networks. A try takes some
+ * tenths of a millisecond.
+ */
+const MOST_TRIES = 60;
+
+/**
+ * Gives buffers that are never alive together the same bytes: one after another, each into the tightest gap between those that are
+ * alive with it. The order decides how good that is, so several are tried, and the best one is improved by placing what reaches
+ * highest earlier. Inputs and outputs live throughout, so that the caller may write before and read after.
  */
 export function planArena(lowered: Lowered): Arena {
   const lifetimes = findLifetimes(lowered);
-  const placed: (Lifetime & { offset: number })[] = [];
-  const offsets = new Map<Buffer, number>();
-  for (const lifetime of lifetimes.toSorted((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const neighbours = placed.filter((other) => other.first <= lifetime.last && lifetime.first <= other.last);
-    neighbours.sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const other of neighbours) {
-      if (offset + lifetime.bytes <= other.offset) break;
-      offset = Math.max(offset, other.offset + other.bytes);
-    }
-    placed.push({ ...lifetime, offset });
-    offsets.set(lifetime.buffer, offset);
+  const lowerBound = mostAlive(lifetimes, lowered.steps.length);
+  let best = orders
+    .map((order) => place(lifetimes.toSorted(order)))
+    .reduce((smallest, placing) => (placing.bytes < smallest.bytes ? placing : smallest));
+  for (let tries = 0; tries < MOST_TRIES && best.bytes > lowerBound; tries++) {
+    const changed = place(withEarlier(best, tries));
+    if (changed.bytes <= best.bytes) best = changed;
   }
-  const bytes = placed.reduce((most, { offset, bytes: size }) => Math.max(most, offset + size), 0);
-  return { offsets, bytes, lowerBound: mostAlive(lifetimes, lowered.steps.length) };
+  return { offsets: best.offsets, bytes: best.bytes, lowerBound };
+}
+
+/** The order with its highest buffer somewhere earlier, at another place in each try: multiples of the golden ratio spread evenly. */
+function withEarlier({ order, highest }: Placing, tries: number): readonly Lifetime[] {
+  if (highest === undefined) return order;
+  const position = order.indexOf(highest) || order.length;
+  const share = (tries * 0.6180339887498949) % 1;
+  const others = order.filter((lifetime) => lifetime !== highest);
+  return others.toSpliced(Math.floor(share * position), 0, highest);
+}
+
+function place(order: readonly Lifetime[]): Placing {
+  // Kept by offset, so that gaps are met from the arena's start on.
+  const placed: { readonly lifetime: Lifetime; readonly offset: number }[] = [];
+  const offsets = new Map<Buffer, number>();
+  let bytes = 0;
+  let highest: Lifetime | undefined;
+  for (const lifetime of order) {
+    const offset = tightestGap(placed, lifetime);
+    const at = placed.findIndex((other) => other.offset > offset);
+    placed.splice(at < 0 ? placed.length : at, 0, { lifetime, offset });
+    offsets.set(lifetime.buffer, offset);
+    if (offset + lifetime.bytes > bytes) [bytes, highest] = [offset + lifetime.bytes, lifetime];
+  }
+  return { order, offsets, bytes, highest };
+}
+
+/** The offset of the smallest gap that is large enough, or the end of what is alive at the same time. */
+function tightestGap(
+  placed: readonly { readonly lifetime: Lifetime; readonly offset: number }[],
+  { first, last, bytes }: Lifetime,
+): number {
+  let end = 0;
+  let best = -1;
+  let bestGap = Number.POSITIVE_INFINITY;
+  for (const { lifetime: other, offset } of placed) {
+    if (other.last < first || last < other.first) continue;
+    const gap = offset - end;
+    if (gap >= bytes && gap < bestGap) [best, bestGap] = [end, gap];
+    end = Math.max(end, offset + other.bytes);
+  }
+  return best < 0 ? end : best;
 }
 
 function findLifetimes({ steps, inputs, outputs }: Lowered): readonly Lifetime[] {

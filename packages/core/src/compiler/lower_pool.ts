@@ -107,8 +107,8 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
   const layout = channelwiseLayout(input);
   const region = to.allocate(node, layout.channels);
   const calls = layout.runs.map(({ run, vectors, channel }): Call => {
-    const spec = { outWidth: width, vectors, output: strideOf(region.buffer) };
-    const name = `f32_resize_${vectors * 4}_w${width}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
+    const spec = { mode, outWidth: width, vectors, output: strideOf(region.buffer) };
+    const name = `f32_resize_${mode}_${vectors * 4}_w${width}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
     const rows: Address = { kind: "constant", constant: tapTable(input, "rows", height, rowBytes(run.buffer), mode) };
     const columns: Address = {
       kind: "constant",

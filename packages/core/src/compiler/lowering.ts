@@ -88,7 +88,7 @@ export class Lowering {
   /** Room for a node's output of `channels` floats a pixel: its share of a concatenation's buffer, or a buffer of its own. */
   allocate(node: Node, channels: number, halo: Halo = this.halos.of(node.id)): Region {
     const share = this.#shares.get(node.id);
-    if (share && share.channels === channels) {
+    if (share && channels <= share.channels) {
       const isFirst = share.group.buffer === undefined;
       const { height, width } = pictureOf(node.shape);
       share.group.buffer ??= this.buffer({
@@ -224,6 +224,7 @@ interface ShareGroup {
 interface Share {
   readonly group: ShareGroup;
   readonly channel: number;
+  /** Floats set aside: a part that turns out to need more gets a buffer of its own. */
   readonly channels: number;
 }
 
@@ -241,7 +242,7 @@ function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
     const fills = new Set(parts.map((part) => halos.of(part.id).fill));
     if (!parts.every(canShare) || new Set(node.inputs).size !== parts.length || fills.size !== 1) continue;
     const padding = parts.map((part) => halos.of(part.id).padding).reduce(larger);
-    const sizes = parts.map((part) => roundUpToLanes(part.shape.at(-1) as number));
+    const sizes = parts.map((part) => floatsToReserve(part, graph));
     const group: ShareGroup = {
       stride: sizes.reduce((sum, size) => sum + size, 0),
       halo: { padding, fill: [...fills][0] as number },
@@ -255,6 +256,14 @@ function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
     });
   }
   return shares;
+}
+
+/** Floats of a pixel to set aside for a part: in a grouped convolution each group begins at a whole vector. */
+function floatsToReserve(part: Node, graph: Graph): number {
+  const channels = part.shape.at(-1) as number;
+  const groups = isNode(part, "convolution") ? part.operation.groups : 1;
+  const isDepthwise = groups === nodeOf(graph, part.inputs[0] as ValueId).shape.at(-1);
+  return isDepthwise ? roundUpToLanes(channels) : groups * roundUpToLanes(channels / groups);
 }
 
 /** Bytes of all pictures of a buffer. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blocksOf } from "../cost/blocks.ts";
+import { describe as describeCost } from "../cost/describe.ts";
 import { OptionError, UnsupportedError } from "../errors.ts";
 import { graphBuilder } from "../graph/builder.ts";
 import { build, listVariants } from "../networks/build.ts";
@@ -54,7 +55,7 @@ describe("well-formed XML", () => {
   });
 
   test("random graphs, whatever their wiring", async () => {
-    const graphs = fc.sample(randomGraph(), { numRuns: 40, seed: 7 });
+    const graphs = Array.from({ length: 40 }, (_, seed) => randomGraph(seed).graph);
     const pictures = graphs.flatMap((graph) => [
       drawNetwork(graph),
       ...blocksOf(graph).map(({ name }) => drawBlock(graph, name)),
@@ -125,14 +126,20 @@ describe("what is drawn", () => {
     expect(drawNetwork(build("squeezenext_1.0_23"))).toContain(">stage1/unit2–5  ×2<");
   });
 
-  test("areas are shares: squares of all blocks add up to the square of the whole", () => {
-    const sides = [...drawNetwork(shuffleNet).matchAll(/<rect [^>]*width="([\d.]+)"[^>]*class="area"/g)];
-    const total = sides.reduce((sum, [, side]) => sum + Number(side) ** 2, 0);
-    const shares = [...drawNetwork(shuffleNet).matchAll(/class="small muted">([\d.]+)%</g)].length;
-    expect(shares).toBeGreaterThan(6);
-    // The row with the largest share is 40 pixels high: 40² / share is the whole. Squares below a pixel are drawn as one.
-    const largest = Math.max(...sides.map(([, side]) => Number(side)));
-    expect(total).toBeGreaterThan(largest ** 2);
+  test("areas are shares: a square's side squared goes with its block's multiply-accumulates", () => {
+    const squares = [...drawNetwork(shuffleNet).matchAll(/<rect [^>]*width="([\d.]+)"[^>]*class="area"/g)];
+    const sides = squares.map(([, side]) => Number(side));
+    const { blocks } = describeCost(shuffleNet);
+    const stage = (path: RegExp) => blocks.reduce((sum, { name, macs }) => sum + (path.test(name) ? macs : 0), 0);
+    // Rows: stem, then unit 1 and the others of stages 2, 3 and 4, then the classifier.
+    const macs = [
+      /^stem$/,
+      ...[2, 3, 4].flatMap((n) => [`${n}/unit1$`, `${n}/unit[2-8]$`]).map((end) => new RegExp(end)),
+    ];
+    const expected = macs.map((path) => Math.sqrt(stage(path)));
+    const scale = Math.max(...sides) / Math.max(...expected);
+    expect(sides).toHaveLength(expected.length + 1);
+    for (const [index, value] of expected.entries()) expect(sides[index]).toBeCloseTo(scale * value, 1);
   });
 
   test("IGCV2's wiring: the paths of one channel reach every output", () => {

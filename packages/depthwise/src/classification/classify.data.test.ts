@@ -26,7 +26,7 @@ const accuracies: readonly (readonly [model: readonly string[], weights: string,
 ];
 
 describe("depthwise classify over the 500 photos reaches the stated accuracy within half a point", () => {
-  test.each(accuracies)("%j %s: %f %% and %f %%", async (model, weights, top1, top5) => {
+  test.each(accuracies)("%j with %s", async (model, weights, top1, top5) => {
     const photos = sharedPath("data", "imagenet-samples");
     const args = ["classify", ...model, "--weights", weightsPath(weights), "--labels", names, photos, "--json"];
     const ended = await depthwise(args);
@@ -134,6 +134,6 @@ describe("depthwise classify over the odd pictures", () => {
     const ended = await depthwise(["classify", ...model, "--top", "1", "--", ...paths]);
     expect(ended.code).toBe(0);
     expect(ended.stdout).toContain("-leading-dash.jpg\n");
-    expect(ended.stderr).toMatch(/truncated\.jpg: the JPEG data is truncated/);
+    expect(ended.stderr).toMatch(/truncated\.jpg: the JPEG data .*truncated/);
   });
 });

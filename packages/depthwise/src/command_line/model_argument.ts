@@ -39,6 +39,14 @@ export function parseModels({ words, literal, verb, optionNames }: Invocation<un
   return models;
 }
 
+/** The words that ask for a model: `mobilenet_v2 --width 0.5`. */
+export function modelWords({ subject, options }: ModelArgument): string {
+  return [
+    subject,
+    ...Object.entries(options).map(([name, value]) => `${dashed(name)} ${[value].flat().join("x")}`),
+  ].join(" ");
+}
+
 /** @throws {OptionError} if words are left that the command has no use for */
 export function refuseRest(rest: readonly string[], verb: string): void {
   if (rest.length === 0) return;

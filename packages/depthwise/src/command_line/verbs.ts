@@ -36,6 +36,7 @@ function names(flags: string, description: string): Option {
 const json = new Option("--json", "print one JSON document on stdout and nothing else there");
 const weights = new Option("--weights <FILE>", "weights as safetensors, by our names or those of a known framework");
 const seed = wholeNumber("--seed <N>", "draw weights from this seed, the same on every machine (default: 0)", 0);
+const wide = new Option("--wide", "256-bit vectors, by an experimental flag of V8 for the whole process");
 const threads = wholeNumber("--threads <T>", "threads to run on (default: 1)", 1);
 
 /** The verbs, in the order of the help. */
@@ -56,16 +57,26 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: "describe",
-    summary: "Says what a network costs, layer by layer: parameters, multiply-accumulates, memory access.",
-    usage: "MODEL [options of the network] [--json]",
+    summary: "Says what networks cost: parameters, multiply-accumulates, memory access; and draws them.",
+    usage: "MODEL... [options of the network] [options]",
     takesModel: true,
-    options: [json],
-    examples: [
-      ["a published network", "depthwise describe mobilenet_v2_1.0_224"],
-      ["one of your own: half the width, ten classes", "depthwise describe mobilenet_v2 --width 0.5 --classes 10"],
-      ["the options that a family takes", "depthwise describe squeezenet --help"],
+    options: [
+      json,
+      new Option("--svg <FILE>", "draw the network: blocks, sizes, channels, cost as area; - writes stdout"),
+      new Option("--block <NAME>", "with --svg: draw the wiring of this block, stage2/unit2 for instance"),
+      wholeNumber("--channel <N>", "with --block: channel by channel, the paths of input channel N in bold", 0),
+      new Option("--connections", "paths between the channels of every block: IGCV2's and IGCV3's conditions"),
+      names("--replace <WHAT,...>", "what if: depthwise=standard, grouped=dense, standard=separable"),
     ],
-    failsWhen: "the file cannot be read",
+    examples: [
+      ["one of your own: half the width, ten classes", "depthwise describe mobilenet_v2 --width 0.5 --classes 10"],
+      ["networks side by side", "depthwise describe mobilenet_v2_1.0_224 shufflenet_v2_1.0 igcv3_d_1.0"],
+      [
+        "the figure of a paper",
+        "depthwise describe shufflenet_v1_1.0_g3 --block stage2/unit2 --svg shufflenet_unit.svg",
+      ],
+    ],
+    failsWhen: "a file cannot be read or written",
     load: async () => (await import("../commands/describe.ts")).describeCommand,
   },
   {
@@ -84,6 +95,7 @@ export const verbs: readonly Verb[] = [
       json,
       names("--keep <NAME,...>", "values inside the network to write too, by the names that describe shows"),
       threads,
+      wide,
       new Option("--interpreter", "compute by the plain interpreter, which the compiler is tested against"),
     ],
     examples: [
@@ -142,6 +154,7 @@ export const verbs: readonly Verb[] = [
       wholeNumber("--runs <R>", "timed runs of each model (default: 30)", 1),
       new Option("--layers", "every layer's time too"),
       threads,
+      wide,
       weights,
       seed,
       json,

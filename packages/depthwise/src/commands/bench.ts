@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { OptionError } from "@depthwise/core";
 import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
-import { dashed, type ModelArgument, parseModels } from "../command_line/model_argument.ts";
+import { type ModelArgument, modelWords, parseModels } from "../command_line/model_argument.ts";
 import { startProgress } from "../command_line/progress.ts";
 import { significant } from "../command_line/quantities.ts";
 import { print, printJson } from "../command_line/terminal.ts";
@@ -13,6 +13,7 @@ interface BenchOptions extends CommonOptions, WeightsOptions {
   readonly runs?: number;
   readonly threads?: number;
   readonly layers?: boolean;
+  readonly wide?: boolean;
 }
 
 /** `depthwise bench MODEL...`. */
@@ -26,11 +27,12 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
   }
   const subjects: OpenedModel[] = [];
   for (const model of models) subjects.push(await openModel(model, options));
-  const { threads = 1, runs = 30, layers = false, json = false } = options;
+  const { threads = 1, runs = 30, wide = false, layers = false, json = false } = options;
   const progress = startProgress("measuring");
   const measurements = await measureModels(subjects, {
     threads,
     runs,
+    wide,
     // People are told which layers dominate; programs get what they ask for.
     layers: layers || !json,
     onProgress: (done, total, what) => progress.update(done, total, what),
@@ -42,23 +44,16 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
       measurements.map((measurement, i) => ({
         measurement,
         network: (subjects[i] as OpenedModel).network,
-        label: labelOf(models[i] as ModelArgument),
+        label: modelWords(models[i] as ModelArgument),
       })),
       layers,
     );
 }
 
-function labelOf({ subject, options }: ModelArgument): string {
-  return [
-    subject,
-    ...Object.entries(options).map(([name, value]) => `${dashed(name)} ${[value].flat().join("x")}`),
-  ].join(" ");
-}
-
 function printForPeople(measured: readonly Measured[], layers: boolean): void {
-  const { peakGigamacsPerSecond, simd } = (measured[0] as Measured).measurement;
+  const { peakGigamacsPerSecond, simd, wide } = (measured[0] as Measured).measurement;
   print(
-    `${cpus()[0]?.model.trim() ?? "unknown CPU"}, Node ${process.versions.node}, ${simd} SIMD; ` +
+    `${cpus()[0]?.model.trim() ?? "unknown CPU"}, Node ${process.versions.node}, ${simd} SIMD${wide ? " in pairs" : ""}; ` +
       `ceiling of 128-bit multiply-adds: ${significant(peakGigamacsPerSecond)} GMAC/s a thread\n`,
   );
   print(measurementsText(measured));

@@ -1,93 +1,104 @@
-import { type Description, describe, formatShape } from "@depthwise/core";
+import {
+  describe,
+  describeConnections,
+  describeReplaced,
+  drawBlock,
+  drawNetwork,
+  drawWiring,
+  type Network,
+  OptionError,
+  type Replacement,
+} from "@depthwise/core";
 import type { CommonOptions, Invocation } from "../command_line/invocation.ts";
-import { parseModel, refuseRest } from "../command_line/model_argument.ts";
-import { bytes, count, percent, significant } from "../command_line/quantities.ts";
-import { type Column, table } from "../command_line/table.ts";
-import { paletteOf, print, printJson } from "../command_line/terminal.ts";
+import { type ModelArgument, modelWords, parseModels } from "../command_line/model_argument.ts";
+import { note, print, printJson } from "../command_line/terminal.ts";
+import { checkCanWrite, writeFileWhole } from "../command_line/write_file_whole.ts";
+import { comparisonText } from "../describing/comparison_text.ts";
+import { connectionsText } from "../describing/connections_text.ts";
+import { descriptionText } from "../describing/description_text.ts";
+import { whatIfText } from "../describing/what_if_text.ts";
 import { openNetwork } from "../open_model.ts";
 
-type Layer = Description["layers"][number];
-
-/** `depthwise describe MODEL`. */
-export async function describeCommand(invocation: Invocation<CommonOptions>): Promise<undefined> {
-  const { model, rest } = parseModel(invocation);
-  refuseRest(rest, invocation.verb);
-  const description = describe(await openNetwork(model));
-  // A network that a file brought has no family: null, not left out.
-  if (invocation.options.json) printJson({ ...description, family: description.family ?? null });
-  else print(descriptionText(description));
+interface DescribeCommandOptions extends CommonOptions {
+  readonly connections?: boolean;
+  readonly replace?: readonly string[];
+  readonly svg?: string;
+  readonly block?: string;
+  readonly channel?: number;
 }
 
-function descriptionText(description: Description): string {
-  const { bold, dim } = paletteOf(process.stdout);
-  return [
-    `${bold(description.name)}: ${formatShape(description.input)} in, ${description.classes} classes out`,
-    "",
-    table(columns(description), description.layers, dim),
-    "",
-    totals(description),
-  ].join("\n");
+/** `depthwise describe MODEL...`. */
+export async function describeCommand(invocation: Invocation<DescribeCommandOptions>): Promise<undefined> {
+  const { options } = invocation;
+  const models = parseModels(invocation);
+  checkTogether(models, options);
+  if (options.svg !== undefined && options.svg !== "-") await checkCanWrite(options.svg);
+  const networks: Network[] = [];
+  for (const model of models) networks.push(await openNetwork(model));
+  const [network, ...others] = networks as [Network, ...Network[]];
+  if (others.length > 0) compareNetworks(networks, models, options);
+  else await describeOne(network, options);
 }
 
-function columns({ macs }: Description): readonly Column<Layer>[] {
-  const unlessZero = (value: number, format: (value: number) => string): string => (value === 0 ? "" : format(value));
-  return [
-    { title: "layer", value: ({ name }) => name },
-    { title: "operation", value: (layer) => operationOf(layer) },
-    { title: "output", align: "right", value: ({ output }) => formatShape(output.slice(1)) },
-    { title: "parameters", align: "right", value: ({ parameters }) => unlessZero(parameters, count) },
-    { title: "MACs", align: "right", value: (layer) => unlessZero(layer.macs, count) },
-    { title: "share", align: "right", value: (layer) => unlessZero(layer.macs, (value) => percent(value / macs)) },
-    { title: "memory access", align: "right", value: ({ memoryAccessBytes }) => unlessZero(memoryAccessBytes, bytes) },
-    { title: "of bound", align: "right", value: (layer) => overBound(layer) },
-  ];
-}
-
-/** `depthwise 3x3 /2`, `pointwise`, `convolution 7x7 /2`, `max pool 3x3 /2`. */
-function operationOf({ op, kernel, stride, groups, input, output }: Layer): string {
-  const words = op.replaceAll("_", " ");
-  if (kernel === null) return words;
-  const step =
-    stride === null || (stride[0] === 1 && stride[1] === 1)
-      ? ""
-      : ` /${stride[0] === stride[1] ? stride[0] : stride.join("x")}`;
-  const size = kernel.join("x");
-  if (op !== "convolution") return `${words} ${size}${step}`;
-  const channels = input.at(-1);
-  if (groups !== null && groups > 1 && groups === channels)
-    return `depthwise ${size}${output.at(-1) === channels ? "" : ` x${(output.at(-1) ?? 0) / groups}`}${step}`;
-  const grouped = groups === null || groups === 1 ? "" : `, ${groups} groups`;
-  return size === "1x1" ? `pointwise${step}${grouped}` : `convolution ${size}${step}${grouped}`;
-}
-
-/** How many times the bytes that guideline 1 of ShuffleNet V2 shows to be needed. */
-function overBound({ lowerBoundBytes, memoryAccessBytes }: Layer): string {
-  return lowerBoundBytes === undefined || lowerBoundBytes === 0
-    ? ""
-    : `${significant(memoryAccessBytes / lowerBoundBytes)}x`;
-}
-
-function totals(description: Description): string {
-  const { parameters, macs, elementwise, memoryAccessBytes, peakActivationBytes, depth } = description;
-  const rows: readonly (readonly [string, string, string])[] = [
-    ["parameters", count(parameters), `${parameters}; ${bytes(4 * parameters)} as float32`],
-    ["MACs", count(macs), `${macs} multiply-accumulates`],
-    ["elementwise", count(elementwise), `${percent(description.elementwiseShare)} of all operations`],
-    [
-      "memory access",
-      bytes(memoryAccessBytes),
-      `if every operation ran by itself; ${significant(description.arithmeticIntensity)} MACs a byte`,
-    ],
-    ["peak activations", bytes(peakActivationBytes), "the most alive at a time"],
-    ["depth", String(depth), "convolutions and linear layers on the longest way"],
-  ];
-  return table(
-    [
-      { title: "in all", value: ([name]) => name },
-      { title: "", align: "right", value: ([, value]) => value },
-      { title: "", value: ([, , meaning]) => meaning },
-    ],
-    rows,
-    paletteOf(process.stdout).dim,
+/** Options that say nothing, or too much, together. */
+function checkTogether(models: readonly ModelArgument[], options: DescribeCommandOptions): void {
+  const { connections, replace, svg, block, channel, json } = options;
+  const given = Object.entries({ connections, replace, svg, block, channel }).filter(
+    ([, value]) => value !== undefined,
   );
+  if (models.length > 1 && given[0] !== undefined) {
+    throw new OptionError(`describe: --${given[0][0]} is for one MODEL, but several are given.`);
+  }
+  if (block !== undefined && svg === undefined) {
+    throw new OptionError("describe: --block says what to draw, but there is no --svg FILE to draw it in.");
+  }
+  if (channel !== undefined && block === undefined) {
+    throw new OptionError("describe: --channel says whose paths to draw, but there is no --block NAME to draw.");
+  }
+  if (svg === "-" && json) throw new OptionError("describe: --json and --svg - both want stdout.");
+  if (connections && replace !== undefined) throw new OptionError("describe: either --connections or --replace.");
+}
+
+function compareNetworks(
+  networks: readonly Network[],
+  models: readonly ModelArgument[],
+  { json }: DescribeCommandOptions,
+): void {
+  const descriptions = networks.map((network) => describe(network));
+  if (json) printJson(descriptions.map((each) => ({ ...each, family: each.family ?? null })));
+  else print(comparisonText(descriptions, models.map(modelWords)));
+}
+
+async function describeOne(network: Network, options: DescribeCommandOptions): Promise<void> {
+  const { json, connections, replace, svg } = options;
+  if (svg !== undefined) await writePicture(svg, pictureOf(network, options));
+  const description = describe(network);
+  const found = connections ? describeConnections(network.graph) : undefined;
+  // Names that are no replacement are refused there.
+  const whatIf = replace === undefined ? undefined : describeReplaced(network, replace as readonly Replacement[]);
+  if (json) {
+    printJson({
+      ...description,
+      // A network that a file brought has no family: null, not left out.
+      family: description.family ?? null,
+      ...(found === undefined ? {} : { connections: found }),
+      ...(whatIf === undefined ? {} : { after: whatIf.after, replaced: whatIf.replaced }),
+    });
+  } else if (found !== undefined) print(connectionsText(description, found));
+  else if (whatIf !== undefined) print(whatIfText(whatIf));
+  else if (svg === undefined) print(descriptionText(description));
+}
+
+function pictureOf(network: Network, { block, channel }: DescribeCommandOptions): string {
+  if (block === undefined) return drawNetwork(network);
+  return channel === undefined ? drawBlock(network, block) : drawWiring(network, block, { channel });
+}
+
+async function writePicture(path: string, picture: string): Promise<void> {
+  if (path === "-") {
+    process.stdout.write(picture);
+    return;
+  }
+  await writeFileWhole(path, new TextEncoder().encode(picture));
+  note(`drawn: ${path}`);
 }

@@ -4,6 +4,7 @@ import {
   findNode,
   formatShape,
   interpret,
+  isNode,
   load,
   OptionError,
   readSafetensors,
@@ -15,6 +16,7 @@ import {
   toFloat32,
   writeSafetensors,
 } from "@depthwise/core";
+import { suggestion } from "@depthwise/core/networks";
 import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
 import { parseModel, refuseRest } from "../command_line/model_argument.ts";
 import { startProgress } from "../command_line/progress.ts";
@@ -29,6 +31,7 @@ interface RunOptions extends CommonOptions, WeightsOptions {
   readonly output?: string;
   readonly keep?: readonly string[];
   readonly threads?: number;
+  readonly wide?: boolean;
   readonly interpreter?: boolean;
 }
 
@@ -50,6 +53,7 @@ export async function run(invocation: Invocation<RunOptions>): Promise<undefined
   if (options.interpreter && (options.threads ?? 1) > 1) throw new OptionError("run: the interpreter has one thread.");
   if (to !== "-") await checkCanWrite(to);
   const opened = await openModel(model, options);
+  checkKept(opened, options.keep ?? []);
   const input = await readInput(from, opened);
   const result = options.interpreter
     ? interpreted(opened, input, options.keep ?? [])
@@ -58,6 +62,16 @@ export async function run(invocation: Invocation<RunOptions>): Promise<undefined
   if (to === "-") process.stdout.write(file);
   else await writeFileWhole(to, file);
   report(result, to, options.json ?? false);
+}
+
+/** @throws {OptionError} with the nearest name, for a value that the network does not have */
+function checkKept({ network }: OpenedModel, keep: readonly string[]): void {
+  const values = network.graph.nodes.filter((node) => !isNode(node, "parameter")).map(({ name }) => name);
+  const unknown = keep.find((name) => !values.includes(name));
+  if (unknown === undefined) return;
+  throw new OptionError(`${network.name} has no value named "${unknown}" to keep.`, {
+    hint: suggestion(unknown, values) ?? `depthwise describe ${network.name} shows the names.`,
+  });
 }
 
 /** The tensor `input` of the file, as the network's input wants it. */
@@ -105,8 +119,8 @@ async function compiled(
   input: Float32Array,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { keep = [], threads = 1 } = options;
-  const model = await load(compile(network, { weights, keep, threads }));
+  const { keep = [], threads = 1, wide = false } = options;
+  const model = await load(compile(network, { weights, keep, threads, wide }));
   try {
     const { outputs } = model.manifest;
     const start = performance.now();

@@ -1,5 +1,4 @@
 import {
-  type Ceiling,
   type Compiled,
   type CompileOptions,
   compile,
@@ -26,6 +25,8 @@ export interface MeasureOptions {
   readonly threads?: number;
   /** Timed runs of each model. Default 30. */
   readonly runs?: number;
+  /** Compile for 256-bit vectors, which takes an experimental flag of V8 that holds for the whole process. Default false. */
+  readonly wide?: boolean;
   /** Measure each layer too, by a second build with clocks between the layers. Default false. */
   readonly layers?: boolean;
   /** Hears of the work: `done` of `total` steps. */
@@ -57,6 +58,7 @@ export interface Measurement {
   /** The ceiling of one thread, 10^9 multiply-accumulates a second. */
   readonly peakGigamacsPerSecond: number;
   readonly simd: "relaxed" | "plain";
+  readonly wide: boolean;
   /** Of the WebAssembly module without its weights. */
   readonly moduleBytes: number;
   readonly weightBytes: number;
@@ -97,23 +99,33 @@ export async function measureModels(
   subjects: readonly Subject[],
   options: MeasureOptions = {},
 ): Promise<readonly Measurement[]> {
-  const { threads = 1, runs = 30, layers = false, onProgress = () => {} } = options;
+  const { threads = 1, runs = 30, wide = false, layers = false, onProgress = () => {} } = options;
   if (subjects.length === 0) throw new OptionError("There is no model to measure.");
   for (const [name, value] of Object.entries({ threads, runs })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new OptionError(`${name}: expected a whole number from 1 up, received ${value}.`);
   }
-  const total = subjects.length + runs;
+  const total = subjects.length + (layers ? 2 : 1) * runs;
   const entrants: Entrant[] = [];
   try {
     for (const subject of subjects) {
       onProgress(entrants.length, total, `preparing ${subject.network.name}`);
-      entrants.push(await prepare(subject, threads, layers));
+      entrants.push(await prepare({ weights: subject.weights, threads, wide }, subject, layers));
     }
     const simd = (entrants[0] as Entrant).compiled.manifest.simd;
     const ceiling = await createCeiling(simd);
-    const peaks = await takeTurns(entrants, ceiling, runs, (done) =>
+    const peaks: number[] = [];
+    const timed = entrants.map(
+      ({ model, input, times }) =>
+        () =>
+          void times.push(timeOf(() => model.run({ input }))),
+    );
+    await takeTurns([...timed, () => void peaks.push(ceiling.measure())], runs, (done) =>
       onProgress(subjects.length + done, total, "measuring"),
+    );
+    // Afterwards, for in the turns above its second copy of the weights would push the first one out of the caches.
+    await takeTurns(entrants.flatMap(clockedTurn), layers ? runs : 0, (done) =>
+      onProgress(subjects.length + runs + done, total, "measuring layers"),
     );
     return entrants.map((entrant) => measurementOf(entrant, medianOf(peaks)));
   } finally {
@@ -124,9 +136,8 @@ export async function measureModels(
   }
 }
 
-async function prepare(subject: Subject, threads: number, layers: boolean): Promise<Entrant> {
-  const { network, weights } = subject;
-  const options: CompileOptions = { weights, threads };
+async function prepare(options: CompileOptions, subject: Subject, layers: boolean): Promise<Entrant> {
+  const { network } = subject;
   const start = performance.now();
   const compiled = compile(network, options);
   const compileMilliseconds = performance.now() - start;
@@ -176,15 +187,12 @@ function breathe(): Promise<void> {
   });
 }
 
-/** @returns the ceiling of every round */
+/** Takes every turn once a round, forwards in one and backwards in the next. */
 async function takeTurns(
-  entrants: readonly Entrant[],
-  ceiling: Ceiling,
+  turns: readonly (() => void)[],
   rounds: number,
   onRound: (done: number) => void,
-): Promise<readonly number[]> {
-  const peaks: number[] = [];
-  const turns = [...entrants.flatMap(turnsOf), () => void peaks.push(ceiling.measure())];
+): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const turn of round % 2 === 0 ? turns : turns.toReversed()) {
       turn();
@@ -192,17 +200,16 @@ async function takeTurns(
     }
     onRound(round + 1);
   }
-  return peaks;
 }
 
-function turnsOf({ model, profiled, input, times, profiles }: Entrant): readonly (() => void)[] {
-  const timed = (): void => void times.push(timeOf(() => model.run({ input })));
-  if (profiled === undefined) return [timed];
-  const clocked = (): void => {
+/** A run of the build with clocks, where there is one. */
+function clockedTurn({ profiled, input, profiles }: Entrant): readonly (() => void)[] {
+  if (profiled === undefined) return [];
+  const turn = (): void => {
     profiled.run({ input });
     profiles.push(profiled.profile());
   };
-  return [timed, clocked];
+  return [turn];
 }
 
 function measurementOf({ subject, compiled, ...entrant }: Entrant, peak: number): Measurement {
@@ -218,6 +225,7 @@ function measurementOf({ subject, compiled, ...entrant }: Entrant, peak: number)
     shareOfPeak: gigamacs / (peak * threads),
     peakGigamacsPerSecond: peak,
     simd: manifest.simd,
+    wide: manifest.wide,
     moduleBytes: bytes.length - manifest.weightBytes,
     weightBytes: manifest.weightBytes,
     arenaBytes: manifest.arenaBytes,

@@ -308,7 +308,7 @@ describe("writeOnnx", () => {
     const b = graphBuilder("weights");
     const graph = b.build({ y: b.linear("l", b.input("x", [1, 3]), { channels: 4 }) });
     expect(() => writeOnnx(graph, new Map([["l/kernel", tensor([4, 3])]]))).toThrow(
-      /"l\/kernel": expected 3x4, received 4x3\s+"l\/bias": missing, expected 4/,
+      /l\/kernel has shape 4x3, expected 3x4\s+l\/bias is missing/,
     );
   });
 

@@ -1,7 +1,7 @@
 /** Convolutions and pools: what slides a window over a picture. */
 import type { Node, OperationOf, Padding, Pair, Shape, ValueId } from "@depthwise/core";
 import { isPadded, poolPadding } from "../pool_padding.ts";
-import { emitActivation, fusedCode, split } from "./activations.ts";
+import { emitActivation, fusedCode, mulOptions, split } from "./activations.ts";
 import type { TensorIndex, TfliteBuilder } from "./tflite_builder.ts";
 import { paddings, type TfliteOptions } from "./tflite_model.ts";
 import { paddingRule, reachedPadding, type WindowGeometry } from "./window_padding.ts";
@@ -93,34 +93,26 @@ export function writeMaxPool(
 
 /** An average. TFLite's never counts padding: what counts is cells of zero, and where only a part counts the sums are scaled. */
 export function writeAveragePool(to: TfliteBuilder, operation: OperationOf<"average_pool">, node: Node): TensorIndex {
+  const { kernel, stride } = operation;
   const x = node.inputs[0] as ValueId;
   const shape = to.shape(x);
-  const geometry = geometryOf(shape, node.shape, operation.kernel, operation.stride);
   const { counted, uncounted } = poolPadding(operation, shape, node.shape);
-  const rule = isPadded(counted) ? undefined : paddingRule(uncounted, geometry);
+  const rule = isPadded(counted) ? undefined : paddingRule(uncounted, geometryOf(shape, node.shape, kernel, stride));
   if (rule !== undefined) return to.emit("AVERAGE_POOL_2D", [to.read(x)], node.shape, poolOptions(operation, rule));
-  const all = {
-    top: counted.top + uncounted.top,
-    bottom: counted.bottom + uncounted.bottom,
-    left: counted.left + uncounted.left,
-    right: counted.right + uncounted.right,
-  };
-  const cells = emitPad(to, to.read(x), shape, reachedPadding(all, geometry), 0);
-  const mean = to.emit("AVERAGE_POOL_2D", [cells], node.shape, poolOptions(operation, "VALID"));
-  if (
-    !isPadded(
-      reachedPadding(
-        uncounted,
-        geometryOf(paddedShape(shape, counted), node.shape, operation.kernel, operation.stride),
-      ),
-    )
-  )
-    return mean;
+  const cells = paddedShape(shape, counted);
+  const beyond = reachedPadding(uncounted, geometryOf(cells, node.shape, kernel, stride));
+  const padded = emitPad(to, to.read(x), shape, sumOf(counted, beyond), 0);
+  const mean = to.emit("AVERAGE_POOL_2D", [padded], node.shape, poolOptions(operation, "VALID"));
+  if (!isPadded(beyond)) return mean;
   const [, oh, ow] = node.shape as Picture;
-  const scales = to.ownConstant("scales", [1, oh, ow, 1], () =>
-    windowScales(operation, paddedShape(shape, counted), node.shape as Picture, uncounted),
-  );
-  return to.emit("MUL", [mean, scales], node.shape, { table: "MulOptions", values: { fused_activation_function: 0 } });
+  const scales = to.ownConstant("scales", [1, oh, ow, 1], () => {
+    return windowScales(operation, cells, node.shape as Picture, beyond);
+  });
+  return to.emit("MUL", [mean, scales], node.shape, mulOptions);
+}
+
+function sumOf(a: Padding, b: Padding): Padding {
+  return { top: a.top + b.top, bottom: a.bottom + b.bottom, left: a.left + b.left, right: a.right + b.right };
 }
 
 /** For each window, its size over the number of its cells that count. */

@@ -5,6 +5,7 @@ import type { I32, Local } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
+import { packedGroupFloats, type Segment } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 
 /** Where output pixel m finds its data: base + m·pixelBytes + floor(m / width)·wrapBytes. */
@@ -28,13 +29,6 @@ export interface DepthRun {
 export interface DepthList {
   readonly input: number;
   readonly offsetsBytes: readonly number[];
-}
-
-/** Tiles of `rows` pixels by `vectors` times four channels, `count` of them side by side. */
-export interface Segment {
-  readonly rows: number;
-  readonly vectors: number;
-  readonly count: number;
 }
 
 /**
@@ -65,102 +59,6 @@ export interface GemmSpec {
   readonly outer: "pixels" | "channels";
   readonly activation: Activation;
   readonly residualActivation: Activation;
-}
-
-/** Floats of packed weights for one group: for each tile its bias, then for each input the tile's channels. */
-export function packedGroupFloats(segments: readonly Segment[], depthCount: number): number {
-  return segments.reduce((sum, { vectors, count }) => sum + count * vectors * LANES * (1 + depthCount), 0);
-}
-
-/** One group's numbers, as the graph has them. */
-export interface GroupWeights {
-  /** Output channels of the group. */
-  readonly channels: number;
-  /** The convolution's weights; those of input k for the group's channels stand side by side from `rows[k]` on. */
-  readonly weights: Float32Array;
-  readonly rows: Int32Array;
-  readonly bias: Float32Array | undefined;
-}
-
-/** Packs one group's weights in the order of their use. */
-export function packGroup(out: Float32Array, segments: readonly Segment[], group: GroupWeights): void {
-  const { channels, weights, rows, bias } = group;
-  let at = 0;
-  let first = 0;
-  for (const { vectors, count } of segments) {
-    const size = vectors * LANES;
-    for (let tile = 0; tile < count; tile++, first += size) {
-      const used = Math.min(size, channels - first);
-      if (bias) for (let j = 0; j < used; j++) out[at + j] = bias[first + j] as number;
-      at += size;
-      for (const row of rows) {
-        for (let j = 0; j < used; j++) out[at + j] = weights[row + first + j] as number;
-        at += size;
-      }
-    }
-  }
-}
-
-/**
- * How many sums a tile may hold. V8 leaves 15 of 16 vector registers; a tile needs its sums, the weight vectors and one input.
- * 12 = 6x8 or 4x12; separate multiply and add needs one register more, so 10 = 5x8 there.
- */
-function tileSums(target: Target): number {
-  return target.simd === "relaxed" ? 12 : 10;
-}
-
-/** Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels. */
-export function chooseSegments(target: Target, pixels: number, vectors: number): readonly Segment[] {
-  if (pixels < 4) return singlePixelSegments(pixels, vectors);
-  return target.wide ? wideSegments(pixels, vectors) : narrowSegments(tileSums(target), pixels, vectors);
-}
-
-/** Few pixels: as many channels at once as registers hold. */
-function singlePixelSegments(pixels: number, vectors: number): readonly Segment[] {
-  const width = Math.min(Math.floor(8 / pixels), vectors);
-  const main = { rows: pixels, vectors: width, count: Math.floor(vectors / width) };
-  const rest = vectors % width;
-  return rest === 0 ? [main] : [main, { rows: pixels, vectors: rest, count: 1 }];
-}
-
-/** Tiles of 6x8, and one of 12x4 for an odd vector. (4x12 would need a sixteenth register.) */
-function narrowSegments(sums: number, pixels: number, vectors: number): readonly Segment[] {
-  const tile = (width: number, count: number) => ({
-    rows: chooseRows(pixels, Math.floor(sums / width)),
-    vectors: width,
-    count,
-  });
-  return [tile(2, Math.floor(vectors / 2)), tile(1, vectors % 2)].filter(({ count }) => count > 0);
-}
-
-/** Tiles of 6x16 whose vectors the engine joins in pairs, of 12x8 for a pair that is left, and of 4 channels for a single one. */
-function wideSegments(pixels: number, vectors: number): readonly Segment[] {
-  const segments = [
-    { rows: chooseRows(pixels, 6), vectors: 4, count: Math.floor(vectors / 4) },
-    { rows: chooseRows(pixels, 12), vectors: 2, count: Math.floor((vectors % 4) / 2) },
-    { rows: chooseRows(pixels, 12), vectors: 1, count: vectors % 2 },
-  ];
-  return segments.filter(({ count }) => count > 0);
-}
-
-/**
- * Throughput of a tile relative to the tallest one that fits: fewer sums hide less of a multiply-add's latency, and share their weights
- * among fewer pixels. Measured with 6x8, 5x8 and 4x8 tiles on one server (97, 91 and 85 % of the ceiling), the rest by extension.
- */
-function relativeThroughput(rows: number, most: number): number {
-  return 1 - 0.36 * (1 - rows / most);
-}
-
-/** The tile height up to `most` that takes the least time: the last tile overlaps the one before it, which is work done twice. */
-function chooseRows(pixels: number, most: number): number {
-  const tallest = Math.min(most, pixels);
-  let best = tallest;
-  let bestTime = Number.POSITIVE_INFINITY;
-  for (let rows = tallest; rows >= 1; rows--) {
-    const time = (Math.ceil(pixels / rows) * rows) / relativeThroughput(rows, most);
-    if (time < bestTime) [best, bestTime] = [rows, time];
-  }
-  return best;
 }
 
 /** The kernel of a spec. Parameters: `input0`…, `weights`, `table` where there is one, `output`, `residual` where there is one. */

@@ -6,6 +6,8 @@ import type { Stride } from "./elementwise.ts";
 
 /** Pictures in another size. Units are output rows. */
 export interface ResizeSpec {
+  /** Nearest reads the first corner of each tap alone. */
+  readonly mode: "nearest" | "bilinear";
   readonly outWidth: number;
   readonly vectors: number;
   readonly output: Stride;
@@ -18,7 +20,7 @@ export interface ResizeTap {
   readonly share: number;
 }
 
-/** Where each output position along an axis reads; nearest is bilinear with a share of 0. Half-pixel centres, edges repeated. */
+/** Where each output position along an axis reads; for nearest both are the same. Half-pixel centres, edges repeated. */
 export function resizeTaps(
   inSize: number,
   outSize: number,
@@ -76,6 +78,10 @@ export function resizeKernel(name: string, spec: ResizeSpec): Kernel {
             i32.add(i32.add(output, i32.mul(row, spec.output.rowBytes)), i32.mul(column, spec.output.pixelBytes)),
           );
           f.repeat({ name: "byte", from: 0, to: spec.vectors * LANES * FLOAT, step: LANES * FLOAT }, (byte) => {
+            if (spec.mode === "nearest") {
+              f.do(v128.store(i32.add(to, byte), v128.load(i32.add(corners[0] as Local<"i32">, byte))));
+              return;
+            }
             const [topLeft, topRight, bottomLeft, bottomRight] = corners.map((corner) =>
               v128.load(i32.add(corner, byte)),
             );

@@ -1,0 +1,53 @@
+import type { Environment } from "./environment.ts";
+import type { ModelResult, PeerResult } from "./measure.ts";
+
+/** A page of its own with a bar for each peer and network, for people. */
+export function resultsPage(environment: Environment, threads: number, models: readonly ModelResult[]): string {
+  const { cpu, node, date, command, commit } = environment;
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Depthwise beside other runtimes</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+  body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+  h2 { margin: 2rem 0 0.5rem; font-size: 1.1rem; }
+  table { width: 100%; border-collapse: collapse; }
+  th { width: 14rem; text-align: left; font-weight: normal; white-space: nowrap; }
+  td { padding: 0.1rem 0; }
+  .bar { display: inline-block; height: 1.1rem; margin-right: 0.5rem; vertical-align: middle; background: #8a8f98; }
+  .first .bar { background: #2b7de9; }
+  .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+</style>
+<h1>Depthwise beside other runtimes</h1>
+<p>Milliseconds for one picture, float32, ${threads} thread${threads === 1 ? "" : "s"}: medians of turns; shorter is better. In brackets: times the
+first one's, with the interval of 95 %; and the share of one thread's 128-bit multiply-add ceiling, measured in the same rounds.</p>
+${models.map(section).join("\n")}
+<p><small>${escape(cpu)}, Node ${escape(node)}, ${escape(date)}, commit ${escape(commit ?? "unknown")}, <code>${escape(command)}</code></small></p>
+</html>
+`;
+}
+
+function section({ model, macs, results }: ModelResult): string {
+  const longest = Math.max(...results.map(({ medianMs }) => medianMs));
+  const rows = results.map((result, i) => row(result, longest, i === 0)).join("\n");
+  return `<h2>${escape(model)} <small>${(macs / 1e6).toFixed(0)} million multiply-adds</small></h2>
+<table>
+${rows}
+</table>`;
+}
+
+/** Share of the column that the longest bar takes; the numbers need the rest. */
+const LONGEST_PERCENT = 55;
+
+function row({ peer, medianMs, ratio, shareOfCeiling }: PeerResult, longest: number, isFirst: boolean): string {
+  const width = ((LONGEST_PERCENT * medianMs) / longest).toFixed(2);
+  const times = `${ratio.value.toFixed(2)}x, ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`;
+  const numbers = `${medianMs.toFixed(2)} ms (${times}; ${(100 * shareOfCeiling).toFixed(0)} %)`;
+  return `<tr${isFirst ? ' class="first"' : ""}><th scope="row">${escape(peer)}</th><td><span class="bar" style="width: ${width}%"></span><span class="number">${numbers}</span></td></tr>`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}

@@ -1,0 +1,68 @@
+import type { Node } from "../graph/graph.ts";
+import type { OperationOf, Pair } from "../graph/operations.ts";
+import { buffersOf, type View } from "./layout.ts";
+import { addInto } from "./lower_elementwise.ts";
+import { type Lowering, type Region, viewOf } from "./lowering.ts";
+import type { Call } from "./plan.ts";
+
+/** A convolution, or a linear layer as a convolution of one pixel, taken apart. */
+export interface ConvolutionParts {
+  readonly node: Node;
+  readonly operation: OperationOf<"convolution">;
+  readonly input: View;
+  readonly kernel: Pair;
+  readonly groups: number;
+  /** Channels a group reads and writes. */
+  readonly inPerGroup: number;
+  readonly outPerGroup: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly weights: Float32Array;
+  readonly bias: Float32Array | undefined;
+  readonly residual: View | undefined;
+}
+
+/** Multiply-accumulates of a convolution. */
+function macsOf({ kernel, inPerGroup, outPerGroup, groups, outHeight, outWidth }: ConvolutionParts): number {
+  return outHeight * outWidth * kernel[0] * kernel[1] * inPerGroup * outPerGroup * groups;
+}
+
+/** One input float of a group's product: a tap and a channel of the group. */
+export interface DepthEntry {
+  readonly kh: number;
+  readonly kw: number;
+  readonly ic: number;
+}
+
+/** Where the weights of one input float for all output channels begin. */
+export function weightRow(
+  { kernel, inPerGroup, outPerGroup, groups }: ConvolutionParts,
+  { kh, kw, ic }: DepthEntry,
+): number {
+  return ((kh * kernel[1] + kw) * inPerGroup + ic) * outPerGroup * groups;
+}
+
+/** Records the step and the view; adds a residual that the kernel could not take. */
+export function finish(
+  parts: ConvolutionParts,
+  to: Lowering,
+  region: Region,
+  positions: readonly number[],
+  calls: readonly Call[],
+  residual: View | undefined,
+): void {
+  const { node, input, operation } = parts;
+  const reads = [...buffersOf(input), ...(residual ? buffersOf(residual) : [])];
+  to.step(node, [...region.preparation, ...calls], reads, [region.buffer], macsOf(parts));
+  const view = viewOf(region, positions);
+  to.views.set(node.id, view);
+  const isFused = calls.some((call) => call.kernel.params.includes("residual"));
+  if (residual && !isFused) addInto(node, view, residual, operation.residualActivation, to);
+}
+
+/** A short name for all of a spec. */
+export function hash(spec: unknown): string {
+  let value = 0x811c9dc5;
+  for (const character of JSON.stringify(spec)) value = Math.imul(value ^ character.charCodeAt(0), 0x01000193);
+  return (value >>> 0).toString(36);
+}

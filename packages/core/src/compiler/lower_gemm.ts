@@ -1,0 +1,123 @@
+import { isNode } from "../graph/graph.ts";
+import type { Pair } from "../graph/operations.ts";
+import { type ConvolutionParts, finish, hash, weightRow } from "./convolution_parts.ts";
+import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
+import { chooseSegments, packedGroupFloats, packGroup } from "./kernels/gemm_tiles.ts";
+import {
+  type Buffer,
+  FLOAT,
+  isContiguous,
+  type Place,
+  pixelBytes,
+  roundUpToLanes,
+  rowBytes,
+  soleBuffer,
+} from "./layout.ts";
+import { inNaturalOrder } from "./lower_elementwise.ts";
+import { atPixel, inOrder, type Lowering } from "./lowering.ts";
+import type { Address, Call, Constant } from "./plan.ts";
+import { type DepthPlan, planDepth } from "./plan_depth.ts";
+
+/** A dense or grouped convolution as a matrix product. */
+export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
+  let current = parts;
+  let plan = planDepth(current);
+  if (plan === undefined) {
+    // Groups over buffers of different shapes: bring the channels together first.
+    current = { ...parts, input: inNaturalOrder(parts.node, parts.input, to, parts.operation.padding) };
+    plan = planDepth(current) as DepthPlan;
+  }
+  emitGemm(current, plan, to);
+}
+
+function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void {
+  const { node, operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual, bias } = parts;
+  const pixels = outHeight * outWidth;
+  const depthCount = kernel[0] * kernel[1] * inPerGroup;
+  const groupFloats = roundUpToLanes(outPerGroup);
+  const region = to.allocate(node, groups * groupFloats);
+  const positions = inOrder(groups * outPerGroup).map(
+    (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
+  );
+  const isNatural = groups === 1 || groupFloats === outPerGroup;
+  const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
+  const segments = chooseSegments(to.target, pixels, groupFloats / 4);
+  const spec: GemmSpec = {
+    pixels,
+    width: outWidth,
+    inputs: plan.buffers.map((buffer) => pixelMap(buffer, outWidth, outHeight, operation.stride)),
+    output: pixelMap(region.buffer, outWidth, outHeight),
+    residual: fusedResidual && pixelMap(soleBuffer(fusedResidual), outWidth, outHeight),
+    groups,
+    groupInputBytes: plan.groupInputBytes,
+    groupOutputBytes: groupFloats * FLOAT,
+    depth: plan.depth,
+    depthCount,
+    segments,
+    outer: chooseOuter(parts),
+    activation: operation.activation,
+    residualActivation: fusedResidual ? operation.residualActivation : "none",
+  };
+  const groupPacked = packedGroupFloats(segments, depthCount);
+  const constant: Constant = {
+    bytes: groups * groupPacked * FLOAT,
+    write: ({ f32 }) => {
+      for (let group = 0; group < groups; group++) {
+        packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
+          channels: outPerGroup,
+          weights: parts.weights,
+          rows: Int32Array.from(plan.entries(group), (entry) => weightRow(parts, entry) + group * outPerGroup),
+          bias: bias?.subarray(group * outPerGroup, (group + 1) * outPerGroup),
+        });
+      }
+    },
+  };
+  const { top, left } = operation.padding;
+  const args: Address[] = [
+    ...plan.buffers.map((buffer) => atPixel(buffer, -top, -left, 0)),
+    { kind: "constant", constant },
+    ...(plan.table ? [{ kind: "constant" as const, constant: plan.table }] : []),
+    atPixel(region.buffer, 0, 0, region.channel),
+    ...(fusedResidual ? [atPixel(soleBuffer(fusedResidual), 0, 0, (fusedResidual.places[0] as Place).channel)] : []),
+  ];
+  const name = gemmName(parts, spec, to);
+  const byPixels = { units: pixels, grain: Math.max(...segments.map((segment) => segment.rows)) };
+  const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
+  const split = spec.outer === "pixels" ? byPixels : byTiles;
+  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split };
+  finish(parts, to, region, positions, [call], residual);
+}
+
+function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string {
+  const { node, kernel, groups, inPerGroup, outPerGroup, operation } = parts;
+  const kind = isNode(node, "linear") ? "linear" : kernel[0] * kernel[1] === 1 ? "pointwise" : "spatial";
+  const shape = kind === "spatial" ? `_${kernel.join("x")}_s${operation.stride.join("x")}` : "";
+  const tile = spec.segments.map((segment) => `${segment.rows}x${segment.vectors * 4}`).join("+");
+  const activations = [spec.activation, spec.residual ? "add" : "none", spec.residualActivation].filter(
+    (a) => a !== "none",
+  );
+  const grouped = groups === 1 ? "" : `_g${groups}`;
+  return [
+    `f32_${kind}_${tile}${shape}${grouped}`,
+    ...activations.map((activation) => `_${activation}`),
+    `__${to.target.simd}_k${inPerGroup}_n${outPerGroup}_m${spec.pixels}_${hash(spec)}`,
+  ].join("");
+}
+
+function pixelMap(buffer: Buffer, outWidth: number, outHeight: number, stride: Pair = [1, 1]): PixelMap {
+  const pixel = stride[1] * pixelBytes(buffer);
+  const wrap = outHeight === 1 ? 0 : stride[0] * rowBytes(buffer) - outWidth * pixel;
+  return { pixelBytes: pixel, wrapBytes: wrap };
+}
+
+/** Bytes that may stay in the second-level cache beside what streams through it. */
+const STAYS_IN_CACHE = 400_000;
+
+/** Which side stays in cache while the other streams: channels outside when the weights are large and the picture is small. */
+function chooseOuter(parts: ConvolutionParts): "pixels" | "channels" {
+  if (parts.groups > 1) return "pixels";
+  const weightBytes = parts.weights.length * FLOAT;
+  const inputBytes = parts.input.height * parts.input.width * parts.input.places.length * FLOAT;
+  const isSinglePixel = parts.outHeight * parts.outWidth === 1;
+  return isSinglePixel || (weightBytes > STAYS_IN_CACHE / 2 && inputBytes < STAYS_IN_CACHE) ? "channels" : "pixels";
+}

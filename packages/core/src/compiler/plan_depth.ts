@@ -1,0 +1,152 @@
+import type { ConvolutionParts, DepthEntry } from "./convolution_parts.ts";
+import type { DepthList, DepthRun, GemmSpec } from "./kernels/gemm.ts";
+import {
+  type Buffer,
+  buffersOf,
+  FLOAT,
+  type Place,
+  pixelBytes,
+  pixelOffset,
+  rowBytes,
+  runsOf,
+  type View,
+} from "./layout.ts";
+import { inOrder } from "./lowering.ts";
+import type { Constant } from "./plan.ts";
+
+/** How a product walks over its inputs: the walk itself, and which weights it meets on the way, for each group. */
+export interface DepthPlan {
+  readonly depth: GemmSpec["depth"];
+  readonly buffers: readonly Buffer[];
+  readonly entries: (group: number) => readonly DepthEntry[];
+  readonly groupInputBytes: number;
+  readonly table: Constant | undefined;
+}
+
+/** A short irregular walk is written out; beyond this many floats it becomes a table. */
+const MOST_LISTED = 40;
+
+/** How to walk over the inputs, or undefined where groups lie in buffers of different shapes. */
+export function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
+  const { input, groups, inPerGroup, kernel, operation } = parts;
+  const buffers = buffersOf(input);
+  const groupView = (group: number): View => ({
+    ...input,
+    places: input.places.slice(group * inPerGroup, (group + 1) * inPerGroup),
+  });
+  const first = runWalk(parts, groupView(0), buffers);
+  if (groups === 1) return { ...first, buffers, entries: () => first.entries, groupInputBytes: 0, table: undefined };
+  const sole = buffers.length === 1;
+  const step = sole ? uniformStep(input.places, groups, inPerGroup) : undefined;
+  const pieces = first.depth.length * Math.max(...first.depth.map((run) => ("repeat" in run ? run.repeat : 1)));
+  const taps = kernel[0] * kernel[1];
+  if (step !== undefined && (first.isListed || pieces * 4 <= taps * inPerGroup)) {
+    return { ...first, buffers, entries: () => first.entries, groupInputBytes: step * FLOAT, table: undefined };
+  }
+  const [head] = buffers as [Buffer, ...Buffer[]];
+  if (buffers.some((other) => pixelBytes(other) !== pixelBytes(head) || rowBytes(other) !== rowBytes(head)))
+    return undefined;
+  const walks = inOrder(groups).map((group) => inOrder(taps * inPerGroup).map((k) => tableEntry(parts, group, k)));
+  const { top, left } = operation.padding;
+  const origin = (buffer: Buffer) => pixelOffset(buffer, -top, -left);
+  const table: Constant = {
+    bytes: groups * taps * inPerGroup * 4,
+    write: ({ i32 }, addressOf) => {
+      const from = addressOf(head) + origin(head);
+      walks.flat().forEach(({ place, bytes }, i) => {
+        i32[i] = addressOf(place.buffer) + origin(place.buffer) + bytes - from;
+      });
+    },
+  };
+  return {
+    depth: "table",
+    buffers: [head],
+    entries: (group) => (walks[group] ?? []).map((walk) => walk.entry),
+    groupInputBytes: 0,
+    table,
+  };
+}
+
+/** Input k of a group, as the table holds it: taps outside, channels inside. */
+function tableEntry(
+  parts: ConvolutionParts,
+  group: number,
+  k: number,
+): { entry: DepthEntry; place: Place; bytes: number } {
+  const { inPerGroup, kernel, operation, input } = parts;
+  const ic = k % inPerGroup;
+  const tap = Math.floor(k / inPerGroup);
+  const entry = { kh: Math.floor(tap / kernel[1]), kw: tap % kernel[1], ic };
+  const place = input.places[group * inPerGroup + ic] as Place;
+  const { dilation } = operation;
+  const bytes =
+    entry.kh * dilation[0] * rowBytes(place.buffer) +
+    entry.kw * dilation[1] * pixelBytes(place.buffer) +
+    place.channel * FLOAT;
+  return { entry, place, bytes };
+}
+
+/** The distance between groups in floats, if every group lies like the first one, equally far from its neighbour. */
+function uniformStep(places: readonly Place[], groups: number, inPerGroup: number): number | undefined {
+  const channel = (group: number, ic: number) => (places[group * inPerGroup + ic] as Place).channel;
+  const step = channel(1, 0) - channel(0, 0);
+  for (let group = 1; group < groups; group++) {
+    for (let ic = 0; ic < inPerGroup; ic++) if (channel(group, ic) !== channel(0, ic) + group * step) return undefined;
+  }
+  return step;
+}
+
+/** The walk of one group: by runs of channels in memory order, or written out if it is short and scattered. */
+function runWalk(
+  parts: ConvolutionParts,
+  view: View,
+  buffers: readonly Buffer[],
+): { depth: readonly (DepthRun | DepthList)[]; entries: readonly DepthEntry[]; isListed: boolean } {
+  const { kernel, operation } = parts;
+  const [rows, columns] = kernel;
+  const [dilatedRows, dilatedColumns] = operation.dilation;
+  const depth: DepthRun[] = [];
+  const entries: DepthEntry[] = [];
+  for (const run of runsOf(view, 0)) {
+    const { buffer, slots } = run;
+    const input = buffers.indexOf(buffer);
+    const offset = (kh: number, kw: number) =>
+      kh * dilatedRows * rowBytes(buffer) + kw * dilatedColumns * pixelBytes(buffer) + run.channel * FLOAT;
+    const isWholePixel = slots.length === buffer.stride && dilatedColumns === 1;
+    if (isWholePixel) {
+      // A row of taps is one stretch of memory.
+      depth.push({
+        input,
+        offsetBytes: offset(0, 0),
+        count: columns * slots.length,
+        repeat: rows,
+        stepBytes: dilatedRows * rowBytes(buffer),
+      });
+    }
+    for (let kh = 0; kh < rows; kh++) {
+      if (!isWholePixel) {
+        depth.push({
+          input,
+          offsetBytes: offset(kh, 0),
+          count: slots.length,
+          repeat: columns,
+          stepBytes: dilatedColumns * pixelBytes(buffer),
+        });
+      }
+      for (let kw = 0; kw < columns; kw++) for (const ic of slots) entries.push({ kh, kw, ic });
+    }
+  }
+  const stretches = depth.reduce((sum, run) => sum + run.repeat, 0);
+  const isListed = entries.length <= MOST_LISTED && stretches * 4 > entries.length;
+  return { depth: isListed ? listed(depth) : depth, entries, isListed };
+}
+
+/** Runs written out float by float. */
+function listed(depth: readonly DepthRun[]): readonly DepthList[] {
+  return depth.map(({ input, offsetBytes, count, repeat, stepBytes }) => ({
+    input,
+    offsetsBytes: inOrder(repeat * count).map(
+      (i) => offsetBytes + Math.floor(i / count) * stepBytes + (i % count) * FLOAT,
+    ),
+  }));
+}
