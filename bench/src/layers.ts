@@ -58,11 +58,11 @@ function isLayer(node: Node): boolean {
   return layers.some((op) => isNode(node, op));
 }
 
-/** Peers name their steps after our nodes, with more behind: `fire2/squeeze/Conv`, `pool1_nchwc`. */
+/** Peers name their steps after our nodes, with more behind: `fire2/squeeze/Conv`, `pool1_nchwc`, and we `stem+norm+relu6`. */
 function sumByLayer(steps: readonly PeerStep[], layerOf: ReadonlyMap<string, string>): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const { name, milliseconds } of steps) {
-    let node = name.replace(/_nchwc$/, "");
+    let node = name.replace(/_nchwc$|\+.*$/, "");
     while (!layerOf.has(node) && node.includes("/")) node = node.slice(0, node.lastIndexOf("/"));
     const layer = layerOf.get(node) ?? OTHER;
     sums.set(layer, (sums.get(layer) ?? 0) + milliseconds);

@@ -24,7 +24,7 @@ export function resultsPage(environment: Environment, threads: number, models: r
 <p>Milliseconds for one picture, float32, ${threads} thread${threads === 1 ? "" : "s"}: medians of turns; shorter is better. In brackets: times the
 first one's, with the interval of 95 %; and the share of one thread's 128-bit multiply-add ceiling, measured in the same rounds.</p>
 ${models.map(section).join("\n")}
-<p><small>${escape(cpu)}, Node ${escape(node)}, ${escape(date)}, commit ${escape(commit ?? "unknown")}, <code>${escape(command)}</code></small></p>
+<p><small>${escapeHtml(cpu)}, Node ${escapeHtml(node)}, ${escapeHtml(date)}, commit ${escapeHtml(commit ?? "unknown")}, <code>${escapeHtml(command)}</code></small></p>
 </html>
 `;
 }
@@ -32,7 +32,7 @@ ${models.map(section).join("\n")}
 function section({ model, macs, results }: ModelResult): string {
   const longest = Math.max(...results.map(({ medianMs }) => medianMs));
   const rows = results.map((result, i) => row(result, longest, i === 0)).join("\n");
-  return `<h2>${escape(model)} <small>${(macs / 1e6).toFixed(0)} million multiply-adds</small></h2>
+  return `<h2>${escapeHtml(model)} <small>${(macs / 1e6).toFixed(0)} million multiply-adds</small></h2>
 <table>
 ${rows}
 </table>`;
@@ -45,9 +45,9 @@ function row({ peer, medianMs, ratio, shareOfCeiling }: PeerResult, longest: num
   const width = ((LONGEST_PERCENT * medianMs) / longest).toFixed(2);
   const times = `${ratio.value.toFixed(2)}x, ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}`;
   const numbers = `${medianMs.toFixed(2)} ms (${times}; ${(100 * shareOfCeiling).toFixed(0)} %)`;
-  return `<tr${isFirst ? ' class="first"' : ""}><th scope="row">${escape(peer)}</th><td><span class="bar" style="width: ${width}%"></span><span class="number">${numbers}</span></td></tr>`;
+  return `<tr${isFirst ? ' class="first"' : ""}><th scope="row">${escapeHtml(peer)}</th><td><span class="bar" style="width: ${width}%"></span><span class="number">${numbers}</span></td></tr>`;
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

@@ -16,7 +16,7 @@ export interface ShippedBytes {
 export async function measureSizes(model: string, peers: readonly PeerChoice[]): Promise<readonly ShippedBytes[]> {
   const sizes: ShippedBytes[] = [];
   for (const { name, entry } of peers) {
-    const files = (await entry.import()).shipped.map((file) => readFileSync(file));
+    const files: Buffer[] = (await entry.import()).shipped.map((file) => readFileSync(file));
     if (name.startsWith("depthwise")) files.push(moduleWithoutWeights(model), await runtimeBundle());
     if (files.length > 0) sizes.push({ peer: name, ...sizesOf(files) });
   }

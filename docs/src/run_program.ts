@@ -5,8 +5,17 @@ import { promisify } from "node:util";
 /** The repository's root. */
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What a program of this repository prints, run from source. Throws if it fails. */
-export async function outputOf(file: string, args: readonly string[] = []): Promise<string> {
+const outputs = new Map<string, Promise<string>>();
+
+/** What a program of this repository prints, run from source, once. Rejects if it fails. */
+export function outputOf(file: string, args: readonly string[] = []): Promise<string> {
+  const command = JSON.stringify([file, ...args]);
+  const output = outputs.get(command) ?? run(file, args);
+  outputs.set(command, output);
+  return output;
+}
+
+async function run(file: string, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=@depthwise/source", file, ...args], {
     cwd: root,
     env: { ...process.env, NO_COLOR: "1" },

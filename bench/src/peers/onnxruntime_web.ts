@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import type { Peer } from "../peer.ts";
 import { stepsOfProfile } from "./onnx_profile.ts";
 import { loadSession } from "./onnx_session.ts";
@@ -10,9 +11,7 @@ export const onnxruntimeWeb: Peer = {
     fileOf("onnxruntime-web", `dist/${file}`),
   ),
   async load(graph, weights, { threads, profile }) {
-    // Its profile is printed line by line, by the function that it finds when it is imported.
-    const printed: string[] = [];
-    if (profile) console.log = (line: string) => printed.push(line);
+    const printed = profile ? captureOutput() : [];
     const ort = await import("onnxruntime-web");
     ort.env.wasm.numThreads = threads;
     ort.env.wasm.proxy = false;
@@ -21,7 +20,16 @@ export const onnxruntimeWeb: Peer = {
     if (!profile) return loadSession(ort, graph, weights, options);
     return loadSession(ort, graph, weights, options, async (session, runs) => {
       session.endProfiling();
-      return stepsOfProfile(printed.join("\n"), runs);
+      return stepsOfProfile(printed.join(""), runs);
     });
   },
 };
+
+/** It prints its profile to the standard output, where it has no files, by the function of Node that it finds when it starts. */
+function captureOutput(): readonly string[] {
+  const printed: string[] = [];
+  const writeSync = fs.writeSync as (file: number, text: string) => number;
+  fs.writeSync = ((file: number, text: string) =>
+    file === 1 ? printed.push(text) : writeSync(file, text)) as typeof fs.writeSync;
+  return printed;
+}

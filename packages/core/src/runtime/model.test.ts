@@ -168,4 +168,3 @@ describe("dispose", () => {
     expect((await run(1000)) - before).toBeLessThan(400 * 2 ** 20);
   });
 });
-});
