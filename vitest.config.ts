@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   ssr: { resolve: { conditions: ["@depthwise/source", "node", "module", "import", "default"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "docs/src/**/*.test.ts"],
+    include: ["packages/*/src/**/*.test.ts", "docs/src/**/*.test.ts", "bench/src/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**", "**/*.data.test.ts"],
     execArgv: ["--conditions=@depthwise/source"], // worker threads that a test starts inherit it
     testTimeout: 30_000,

@@ -15,27 +15,39 @@ const networks = [
   ["shufflenet_v2_1.0", { resolution: 48 }],
   ["igcv1_l100m2_imagenet", { resolution: 48 }],
   ["igcv2_1.0", { resolution: 48 }],
-  ["igcv3_d_1.0", { resolution: 48 }],
   ["squeezenet_1.0_simple_bypass", { resolution: 63 }],
   ["squeezenet_1.1", { resolution: 63 }],
   ["squeezenext_1.0_23", { resolution: 63 }],
-  ["xception", { resolution: 79, width: 0.5 }],
+  ["xception", { resolution: 79, width: 0.25 }],
 ] as const;
+
+/** Of the largest absolute value: float32's own rounding, over the depth of these networks. */
+const TOLERANCE = 1e-5;
 
 describe("headline networks, small pictures", () => {
   it.each(networks)("%s, %j", { timeout: 120_000 }, async (name, options) => {
     const network = build(name, options);
     const weights = initializeWeights(network.graph, 0);
     const inputs = drawnInputs(network.graph);
-    const exact = interpret(network.graph, weights, inputs, { precision: "f64" }).outputs["output"]!.data;
-    const rounded = interpret(network.graph, weights, inputs).outputs["output"]!.data;
-    // With weights that nobody trained, some networks amplify rounding a thousandfold from layer to layer (IGCV3: 32 linear bottlenecks).
-    // Storing float32 between layers costs what `rounded` shows; float32 sums within them may cost a few times as much.
-    const allowed = Math.max(1e-5, 6 * relativeError(rounded, exact));
-    expect(allowed).toBeLessThan(2e-3);
+    const expected = interpret(network.graph, weights, inputs).outputs["output"]!.data;
     for (const simd of ["relaxed", "plain"] as const) {
       using model = await load(compile(network, { weights, simd }));
-      expect(relativeError(model.run(inputs)["output"]!, exact), simd).toBeLessThanOrEqual(allowed);
+      expect(relativeError(model.run(inputs)["output"]!, expected), simd).toBeLessThanOrEqual(TOLERANCE);
+    }
+  });
+
+  // With weights that nobody trained, IGCV3's 32 linear bottlenecks amplify rounding by a quarter from block to block. What storing
+  // float32 between layers costs shows in the interpreter; float32 sums within them may cost a few times as much.
+  it("igcv3_d_1.0 differs from exact arithmetic by little more than float32 storage does", { timeout: 120_000 }, async () => {
+    const network = build("igcv3_d_1.0", { resolution: 48 });
+    const weights = initializeWeights(network.graph, 0);
+    const inputs = drawnInputs(network.graph);
+    const exact = interpret(network.graph, weights, inputs, { precision: "f64" }).outputs["output"]!.data;
+    const stored = relativeError(interpret(network.graph, weights, inputs).outputs["output"]!.data, exact);
+    expect(stored).toBeGreaterThan(TOLERANCE);
+    for (const simd of ["relaxed", "plain"] as const) {
+      using model = await load(compile(network, { weights, simd }));
+      expect(relativeError(model.run(inputs)["output"]!, exact), simd).toBeLessThanOrEqual(6 * stored);
     }
   });
 });

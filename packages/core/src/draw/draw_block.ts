@@ -1,5 +1,6 @@
 import { type Graph, isNode, type Node, nodeOf } from "../graph/graph.ts";
 import type { OperationOf } from "../graph/operations.ts";
+import type { Permutation } from "../graph/permutation.ts";
 import { type BlockBox, blockNodes, boxesOf, type Drawable, graphOf } from "./block_boxes.ts";
 import { layoutWiring, type PlacedBox, type PlacedWire, type WiringBox } from "./layout_wiring.ts";
 import { countWords, shapeWords } from "./operation_words.ts";
@@ -161,14 +162,14 @@ function drawPermutation(boxes: readonly BlockBox[], box: BlockBox, place: Place
   const { permutation } = node.operation;
   const channels = box.shape.at(-1) ?? 1;
   const lines = permutationLines(permutation, channels);
-  const groups = groupsBefore(boxes, box) ?? (permutation.kind === "shuffle" ? permutation.groups : channels);
-  const colour = ({ channel }: PermutationLine) => groupClass(Math.floor((channel * groups) / channels));
+  const colourOf = coloursOf(permutation, channels, groupsBefore(boxes, box));
+  const colour = ({ channel }: PermutationLine) => groupClass(colourOf(channel));
   const left = place.x - place.width / 2;
   const each = place.width / lines.length;
   const cell = Math.max(each - 1, each * 0.7);
   const at = (position: number) => left + (position + 0.5) * each;
   const [top, bottom] = [place.top, place.top + place.height - 20];
-  const shown = lines.length < channels ? `, ${lines.length} of ${channels} channels` : "";
+  const shown = lines.length < channels ? ` (${lines.length} of ${channels} drawn)` : "";
   return [
     ...lines.flatMap((each) => [
       line(at(each.from), top + stripHeight, at(each.to), bottom - stripHeight, { class: `lines s${colour(each)}` }),
@@ -177,6 +178,21 @@ function drawPermutation(boxes: readonly BlockBox[], box: BlockBox, place: Place
     ]),
     text(place.x, bottom + 14, fitText(`${box.title}${shown}`, 12, place.width), { class: "middle" }),
   ];
+}
+
+/**
+ * Which colour a channel's line has: that of the group it comes from, by the convolution before or else by the shuffle. A shuffle by more
+ * groups than a group has channels sorts them, even from odd where there are two: the colour then says where a line goes.
+ */
+function coloursOf(
+  permutation: Permutation,
+  channels: number,
+  groupsBefore: number | undefined,
+): (channel: number) => number {
+  const groups = groupsBefore ?? (permutation.kind === "shuffle" ? permutation.groups : channels);
+  const perGroup = channels / groups;
+  if (groupsBefore === undefined && perGroup < groups) return (channel) => channel % perGroup;
+  return (channel) => Math.floor(channel / perGroup);
 }
 
 /** Groups of the last group convolution before a box, along its first inputs. Depthwise convolutions keep what they get. */

@@ -99,7 +99,7 @@ describe("what is drawn", () => {
     const picture = drawBlock(shuffleNet, "stage2/unit2");
     const headings = [...picture.matchAll(/class="name middle">([^<]*)</g)].map(([, heading]) => heading);
     expect(headings).toEqual(["1×1 group convolution", "3×3 depthwise", "1×1 group convolution", "add"]);
-    expect(picture).toContain(">shuffle by 3, 24 of 60 channels<");
+    expect(picture).toContain(">shuffle by 3 (24 of 60 drawn)<");
     expect(picture.match(/class="arrow"/g)).toHaveLength(7);
   });
 

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { defaultModels, headlineModels, parseOptions } from "./options.ts";
+
+describe("parseOptions", () => {
+  it("measures two networks on three peers unless told otherwise", () => {
+    const options = parseOptions([]);
+    expect(options?.models).toEqual(defaultModels);
+    expect(options?.peers.map(({ name }) => name)).toEqual(["depthwise", "onnxruntime-web", "onnxruntime-node"]);
+    expect(options).toMatchObject({ threads: 1, rounds: 15, json: false });
+  });
+
+  it("knows a network of each family, and peers under wide vectors", () => {
+    expect(parseOptions(["headline", "squeezenet_1.1"])?.models).toEqual([...headlineModels, "squeezenet_1.1"]);
+    expect(parseOptions(["--peers", "depthwise-plain,litert-wide"])?.peers).toMatchObject([
+      { name: "depthwise-plain", wide: false },
+      { name: "litert-wide", wide: true },
+    ]);
+  });
+
+  it("asks for help by giving nothing", () => {
+    expect(parseOptions(["--help"])).toBeUndefined();
+  });
+
+  it("refuses what it does not know, with what is near", () => {
+    expect(() => parseOptions(["mobilnet_v2_1.0_224"])).toThrow(
+      /no network "mobilnet_v2_1.0_224".*mobilenet_v2_1.0_224/,
+    );
+    expect(() => parseOptions(["--peers", "liter"])).toThrow(/no peer "liter".*litert/);
+    expect(() => parseOptions(["--rounds", "0"])).toThrow(/at least 1 for --rounds, received "0"/);
+    expect(() => parseOptions(["--round", "3"])).toThrow(/--round/);
+  });
+});
