@@ -15,10 +15,10 @@ export function resultsPage(environment: Environment, threads: number, models: r
   h2 { margin: 2rem 0 0.5rem; font-size: 1.1rem; }
   table { width: 100%; border-collapse: collapse; }
   th { width: 14rem; text-align: left; font-weight: normal; white-space: nowrap; }
-  td { padding: 0.1rem 0; }
+  td { padding: 0.1rem 0; white-space: nowrap; }
   .bar { display: inline-block; height: 1.1rem; margin-right: 0.5rem; vertical-align: middle; background: #8a8f98; }
   .first .bar { background: #2b7de9; }
-  .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+  .number { font-variant-numeric: tabular-nums; }
 </style>
 <h1>Depthwise beside other runtimes</h1>
 <p>Milliseconds for one picture, float32, ${threads} thread${threads === 1 ? "" : "s"}: medians of turns; shorter is better. In brackets: times the
@@ -39,7 +39,7 @@ ${rows}
 }
 
 /** Share of the column that the longest bar takes; the numbers need the rest. */
-const LONGEST_PERCENT = 55;
+const LONGEST_PERCENT = 45;
 
 function row({ peer, medianMs, ratio, shareOfCeiling }: PeerResult, longest: number, isFirst: boolean): string {
   const width = ((LONGEST_PERCENT * medianMs) / longest).toFixed(2);

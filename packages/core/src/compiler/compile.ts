@@ -1,4 +1,4 @@
-import { OptionError, UnsupportedError } from "../errors.ts";
+import { OptionError } from "../errors.ts";
 import { findNode, type Graph, isNode } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
 import { type PassReport, runPasses } from "../passes/pipeline.ts";
@@ -45,9 +45,6 @@ export interface CompileOptions {
   readonly onPass?: ((report: PassReport) => void) | undefined;
 }
 
-/** The largest memory of 32-bit addresses, in pages. */
-const MOST_PAGES = 65536;
-
 /**
  * Compiles a network, or any graph, to one WebAssembly module made for exactly that graph.
  *
@@ -66,11 +63,6 @@ export function compile(network: CompiledSubject | Graph, options: CompileOption
   };
   const program = runPasses(toProgram(graph, weights), undefined, options.onPass);
   const { bytes, manifest } = emit(network.name, lower(program, target), target, options.names ?? false);
-  if (manifest.pages > MOST_PAGES) {
-    throw new UnsupportedError(
-      `"${network.name}" needs ${manifest.pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`,
-    );
-  }
   return { bytes, manifest };
 }
 

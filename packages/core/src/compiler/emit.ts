@@ -1,3 +1,4 @@
+import { UnsupportedError } from "../errors.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import { elementCount } from "../tensor.ts";
 import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.ts";
@@ -12,6 +13,8 @@ import type { Target } from "./target.ts";
 import { CONTROL_BYTES, emitThreads } from "./threads.ts";
 
 const PAGE_BYTES = 65536;
+/** The largest memory of 32-bit addresses. */
+const MOST_PAGES = 65536;
 const CACHE_LINE = 64;
 /** Address 0 stays unused, so that a forgotten address is seen. */
 const FIRST_BYTE = 64;
@@ -36,7 +39,11 @@ export interface Emitted {
   readonly manifest: Manifest;
 }
 
-/** Writes a lowered graph as a module: one function a kernel, one `run` that calls them in order, and the packed weights as data. */
+/**
+ * Writes a lowered graph as a module: one function a kernel, one `run` that calls them in order, and the packed weights as data.
+ *
+ * @throws {UnsupportedError} if it needs more memory than there are addresses
+ */
 export function emit(
   name: string,
   lowered: Lowered,
@@ -45,6 +52,11 @@ export function emit(
 ): Emitted & { bytes: Uint8Array<ArrayBuffer> } {
   const plan = planMemory(lowered, target);
   const pages = Math.ceil(plan.end / PAGE_BYTES);
+  if (pages > MOST_PAGES) {
+    throw new UnsupportedError(
+      `"${name}" needs ${pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`,
+    );
+  }
   const module = createModule({ name: "depthwise" });
   module.importMemory(
     "env",

@@ -38,7 +38,9 @@ describe("headline networks, small pictures", () => {
 
   // With weights that nobody trained, IGCV3's 32 linear bottlenecks amplify rounding by a quarter from block to block. What storing
   // float32 between layers costs shows in the interpreter; float32 sums within them may cost a few times as much.
-  it("igcv3_d_1.0 differs from exact arithmetic by little more than float32 storage does", { timeout: 120_000 }, async () => {
+  it("igcv3_d_1.0 differs from exact arithmetic by little more than float32 storage does", {
+    timeout: 120_000,
+  }, async () => {
     const network = build("igcv3_d_1.0", { resolution: 48 });
     const weights = initializeWeights(network.graph, 0);
     const inputs = drawnInputs(network.graph);

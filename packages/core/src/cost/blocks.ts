@@ -30,7 +30,7 @@ function blockName(nodeName: string): string {
 }
 
 /** Convolutions and pools: what guideline 3 of ShuffleNet V2 calls a fragment. */
-export function isFragment(node: Node): boolean {
+function isFragment(node: Node): boolean {
   return isNode(node, "convolution") || isNode(node, "max_pool") || isNode(node, "average_pool");
 }
 

@@ -69,7 +69,7 @@ export function shortSideSize(picture: PictureSize, size: number): PictureSize {
 }
 
 /** @throws {OptionError} if no such filter exists */
-export function checkResizeFilter(filter: ResizeFilter): void {
+function checkResizeFilter(filter: ResizeFilter): void {
   if (!resizeFilters.includes(filter)) {
     throw new OptionError(
       `resize filter: expected ${resizeFilters.join(" or ")} but received ${JSON.stringify(filter)}.`,

@@ -171,7 +171,7 @@ const floatTypes: ReadonlySet<DType> = new Set<DType>(["f32", "f16", "bf16", "f6
  *
  * @throws {FormatError} naming the tensor and the first such element
  */
-export function checkFinite(name: string, source: Tensor, file?: string): void {
+function checkFinite(name: string, source: Tensor, file?: string): void {
   if (!floatTypes.has(source.dtype)) return;
   const values: ArrayLike<number> = source.dtype === "f64" ? (source.data as Float64Array) : toFloat32(source);
   let first = -1;

@@ -3,7 +3,7 @@ import type { Graph } from "../graph/graph.ts";
 import { compareWithInterpreter } from "./one_node.ts";
 
 /** Of the largest value: sums of at most a few hundred float32 products in another order. */
-export const GRID_TOLERANCE = 5e-6;
+const GRID_TOLERANCE = 5e-6;
 
 /** Runs every case on guarded memory, and expects all of them to give what the interpreter gives. */
 export async function expectAll<Case>(cases: readonly Case[], graphOf: (one: Case) => Graph): Promise<void> {

@@ -101,7 +101,8 @@ export function writeAveragePool(to: TfliteBuilder, operation: OperationOf<"aver
   if (rule !== undefined) return to.emit("AVERAGE_POOL_2D", [to.read(x)], node.shape, poolOptions(operation, rule));
   const cells = paddedShape(shape, counted);
   const beyond = reachedPadding(uncounted, geometryOf(cells, node.shape, kernel, stride));
-  const padded = emitPad(to, to.read(x), shape, sumOf(counted, beyond), 0);
+  const all = reachedPadding(sumOf(counted, beyond), geometryOf(shape, node.shape, kernel, stride));
+  const padded = emitPad(to, to.read(x), shape, all, 0);
   const mean = to.emit("AVERAGE_POOL_2D", [padded], node.shape, poolOptions(operation, "VALID"));
   if (!isPadded(beyond)) return mean;
   const [, oh, ow] = node.shape as Picture;

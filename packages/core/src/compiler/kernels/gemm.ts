@@ -25,6 +25,13 @@ export interface DepthRun {
   readonly stepBytes: number;
 }
 
+/** Floats at any distances from the pixel: `entries` of the kernel's table, from the entry `first` on. */
+export interface DepthTable {
+  readonly input: number;
+  readonly first: number;
+  readonly entries: number;
+}
+
 /** Floats at any distances from the pixel, written out one by one: for a few. */
 export interface DepthList {
   readonly input: number;
@@ -47,8 +54,8 @@ export interface GemmSpec {
   readonly groups: number;
   readonly groupInputBytes: number;
   readonly groupOutputBytes: number;
-  /** Runs that hold for every group, or a table with the offset of every input float. */
-  readonly depth: readonly (DepthRun | DepthList)[] | "table";
+  /** The walk over a pixel's inputs. Runs and lists hold for every group; of a table each group has its own. */
+  readonly depth: readonly (DepthRun | DepthList | DepthTable)[];
   /** K. */
   readonly depthCount: number;
   readonly segments: readonly Segment[];
@@ -61,12 +68,17 @@ export interface GemmSpec {
   readonly residualActivation: Activation;
 }
 
+/** Whether the kernel takes a table of distances. */
+function usesTable({ depth }: GemmSpec): boolean {
+  return depth.some((walk) => "entries" in walk);
+}
+
 /** The kernel of a spec. Parameters: `input0`…, `weights`, `table` where there is one, `output`, `residual` where there is one. */
 export function gemmKernel(name: string, spec: GemmSpec, target: Target): Kernel {
   const params = [
     ...spec.inputs.map((_, i) => `input${i}`),
     "weights",
-    ...(spec.depth === "table" ? ["table"] : []),
+    ...(usesTable(spec) ? ["table"] : []),
     "output",
     ...(spec.residual ? ["residual"] : []),
   ];
@@ -130,11 +142,11 @@ class GemmEmitter {
 
   #nextGroup(): void {
     const f = this.#f;
-    const { segments, depthCount, depth, groupInputBytes, groupOutputBytes } = this.#spec;
+    const { segments, depthCount, groupInputBytes, groupOutputBytes } = this.#spec;
     const advance = (local: Local<"i32"> | undefined, bytes: number) => {
       if (local && bytes !== 0) f.set(local, i32.add(local, bytes));
     };
-    if (depth !== "table") for (const input of this.#inputs) advance(input, groupInputBytes);
+    for (const input of this.#inputs) advance(input, groupInputBytes);
     advance(this.#output, groupOutputBytes);
     advance(this.#residual, groupOutputBytes);
     advance(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
@@ -260,12 +272,10 @@ class GemmEmitter {
       for (let row = 1; row < segment.rows; row++) f.set(tile.sums[row]?.[v] as Local<"v128">, bias);
     }
     f.set(weights, i32.add(weights, segment.vectors * LANES * FLOAT));
-    if (depth === "table") this.#depthTable(segment, tile, weights);
-    else {
-      for (const run of depth) {
-        if ("offsetsBytes" in run) this.#depthList(segment, tile, weights, run);
-        else this.#depthRun(segment, tile, weights, run);
-      }
+    for (const walk of depth) {
+      if ("entries" in walk) this.#depthTable(segment, tile, weights, walk);
+      else if ("offsetsBytes" in walk) this.#depthList(segment, tile, weights, walk);
+      else this.#depthRun(segment, tile, weights, walk);
     }
     this.#store(segment, tile, column);
   }
@@ -301,15 +311,14 @@ class GemmEmitter {
   }
 
   /** Inputs anywhere: the table holds each one's distance from the pixel. */
-  #depthTable(segment: Segment, tile: TileState, weights: Local<"i32">): void {
+  #depthTable(segment: Segment, tile: TileState, weights: Local<"i32">, { input, first, entries }: DepthTable): void {
     const f = this.#f;
-    const { depthCount } = this.#spec;
-    const pointers = tile.inputs[0] as TilePointers;
+    const pointers = tile.inputs[input] as TilePointers;
     const table = tile.cursors[0] as Local<"i32">;
     const offset = f.local("offset", "i32");
-    f.set(table, this.#groupTable as I32);
+    f.set(table, i32.add(this.#groupTable as I32, first * FLOAT));
     const advance = (bytes: number) => f.set(table, i32.add(table, bytes));
-    this.#depthLoop(segment, tile, weights, depthCount, advance, (k) => {
+    this.#depthLoop(segment, tile, weights, entries, advance, (k) => {
       f.set(offset, i32.load(table, { offset: k * FLOAT }));
       return (row) => {
         const { pointer, offset: constant } = pixelAddress(pointers, row);
