@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { DisposedError, OptionError, ShapeError } from "../errors.ts";
 import { joinVectors } from "./host/wide_vectors.ts";
 import { canSleep, startWorkers } from "./host/workers.ts";
