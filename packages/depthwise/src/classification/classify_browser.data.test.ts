@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BrowserSession, startBrowser } from "../../../core/src/testing/browser.ts";
 import { sharedPath } from "../../../core/src/testing/shared_data.ts";
 import { decodePicture } from "../pictures/decode_picture.ts";
-import { bestClasses } from "./best_classes.ts";
 
 const entry = new URL("../testing/classify_in_page.ts", import.meta.url);
 let browser: BrowserSession;
@@ -42,11 +41,9 @@ describe("twenty photos in Chromium", () => {
     for (const [i, path] of paths.entries()) {
       const { output } = loaded.run({ input: preprocess(await decodePicture(path), preprocessing) });
       const [here, there] = [output, inPage[i]] as [Float32Array, Float32Array];
-      expect(
-        bestClasses(there, 5).map(({ index }) => index),
-        path,
-      ).toEqual(bestClasses(here, 5).map(({ index }) => index));
+      // The same logits to the bit are the same classes in the same order.
       expect(there, path).toEqual(here);
+      expect(there.length, path).toBe(1000);
     }
   });
 });
