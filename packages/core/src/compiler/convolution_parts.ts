@@ -49,9 +49,8 @@ export function finish(
   region: Region,
   positions: readonly number[],
   calls: readonly Call[],
-  residual: View | undefined,
 ): void {
-  const { node, input, operation } = parts;
+  const { node, input, operation, residual } = parts;
   const reads = [...buffersOf(input), ...(residual ? buffersOf(residual) : [])];
   to.step(node, [...region.preparation, ...calls], reads, [region.buffer], macsOf(parts));
   const view = viewOf(region, positions);

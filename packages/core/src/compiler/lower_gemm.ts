@@ -85,7 +85,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
   const split = spec.outer === "pixels" ? byPixels : byTiles;
   const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split };
-  finish(parts, to, region, positions, [call], residual);
+  finish(parts, to, region, positions, [call]);
 }
 
 function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string {

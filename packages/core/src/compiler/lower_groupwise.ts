@@ -7,7 +7,7 @@ import type { Call, Constant } from "./plan.ts";
 
 /** Depthwise convolution: each run of channels is a call; the output keeps the input's order, a plane for each channel multiple. */
 export function lowerDepthwise(parts: ConvolutionParts, to: Lowering): void {
-  const { node, input, outPerGroup: multiple, residual } = parts;
+  const { node, input, outPerGroup: multiple } = parts;
   const layout = channelwiseLayout(input);
   const region = to.allocate(node, layout.channels * multiple);
   const positions = inOrder(input.places.length * multiple).map(
@@ -25,7 +25,7 @@ export function lowerDepthwise(parts: ConvolutionParts, to: Lowering): void {
       groupOf: run.slots,
     }),
   );
-  finish(parts, to, region, positions, calls, residual);
+  finish(parts, to, region, positions, calls);
 }
 
 /** The groups in memory order, if each of a group's channels lies in a plane of its own with all groups side by side. */
@@ -46,7 +46,7 @@ export function groupOrder({ input, groups, inPerGroup }: ConvolutionParts): rea
 
 /** A grouped convolution with lanes for groups. `order` lists the groups as their channels lie in memory. */
 export function lowerGroupwise(parts: ConvolutionParts, order: readonly number[], to: Lowering): void {
-  const { node, input, groups, inPerGroup, outPerGroup, residual } = parts;
+  const { node, input, groups, inPerGroup, outPerGroup } = parts;
   const plane = roundUpToLanes(groups);
   const region = to.allocate(node, plane * outPerGroup);
   const rank = new Map(order.map((group, i) => [group, i]));
@@ -66,7 +66,7 @@ export function lowerGroupwise(parts: ConvolutionParts, order: readonly number[]
     vectors: plane / 4,
     groupOf: order,
   });
-  finish(parts, to, region, positions, [call], residual);
+  finish(parts, to, region, positions, [call]);
 }
 
 /** Where one groupwise call reads and writes; channels and planes in floats. */
