@@ -1,5 +1,13 @@
+export {
+  type Augmentation,
+  type AugmentationPreset,
+  augmentationPresets,
+  type ColorJitter,
+  type TrainingCrop,
+} from "./augment/augmentation.ts";
 export { type CompileOptions, compile } from "./compiler/compile.ts";
 export { type Ceiling, createCeiling } from "./compiler/measure_ceiling.ts";
+export type { WeightType } from "./compiler/weight_storage.ts";
 export { type ComposedKernel, composeKernel } from "./cost/composed_kernel.ts";
 export { type BlockConnections, describeConnections } from "./cost/connections.ts";
 export { type Description, describe } from "./cost/describe.ts";
@@ -11,6 +19,31 @@ export {
   replacements,
   type WhatIf,
 } from "./cost/replace.ts";
+export {
+  type Batch,
+  type BatchMemory,
+  type BatchSettings,
+  type BatchWriter,
+  createBatchWriter,
+  type PictureDraw,
+} from "./datasets/batch_writer.ts";
+export { type BatchesInMemoryOptions, batchesInMemory, pictureAt } from "./datasets/batches_in_memory.ts";
+export {
+  type Balance,
+  drawEpoch,
+  drawInOrder,
+  type EpochDraws,
+  type EpochSettings,
+  trainingBatches,
+} from "./datasets/epoch_draws.ts";
+export {
+  countClasses,
+  type LabeledSet,
+  type PicturesInMemory,
+  picturesInMemory,
+} from "./datasets/pictures_in_memory.ts";
+export { drawShape, drawShapes, type ShapeOptions, type ShapeSplit, shapeLabels } from "./datasets/shapes.ts";
+export { type Split, splitClasses } from "./datasets/split_classes.ts";
 export { drawBlock } from "./draw/draw_block.ts";
 export { type DrawNetworkOptions, drawNetwork } from "./draw/draw_network.ts";
 export { type DrawWiringOptions, drawWiring } from "./draw/draw_wiring.ts";
@@ -64,8 +97,15 @@ export type { ResizeFilter } from "./pixels/resample_taps.ts";
 export { type ResizeOptions, resize, resizeShortSide } from "./pixels/resize.ts";
 export type { Compiled, Manifest, PortManifest, StepManifest } from "./runtime/manifest.ts";
 export { type LoadOptions, load, type Model, type StepTime } from "./runtime/model.ts";
-export { readWeights } from "./safetensors/load_weights.ts";
-export { readNetwork, writeWeights } from "./safetensors/model_file.ts";
+export { loadWeights, type ReadWeightsOptions, readWeights } from "./safetensors/load_weights.ts";
+export { type ExpectedTensor, matchNames, type NameMatch } from "./safetensors/match_names.ts";
+export {
+  exchangeTensors,
+  type ModelFile,
+  readNetwork,
+  type WriteWeightsOptions,
+  writeWeights,
+} from "./safetensors/model_file.ts";
 export { readSafetensors } from "./safetensors/read_safetensors.ts";
 export { writeSafetensors } from "./safetensors/write_safetensors.ts";
 export {

@@ -62,6 +62,8 @@ interface TextDecoder {
 }
 declare const TextDecoder: { new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoder };
 
+declare function setTimeout(callback: () => void, milliseconds: number): unknown;
+
 declare const performance: { now(): number };
 
 interface URL {

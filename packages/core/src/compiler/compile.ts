@@ -1,14 +1,16 @@
 import { OptionError } from "../errors.ts";
 import { findNode, type Graph, isNode } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
-import { type PassReport, runPasses } from "../passes/pipeline.ts";
+import { inferencePasses, type PassReport, runPasses, unfusedPasses } from "../passes/pipeline.ts";
 import { toProgram } from "../passes/program.ts";
 import type { Compiled } from "../runtime/manifest.ts";
 import type { Weights } from "../tensor.ts";
 import { emit } from "./emit.ts";
-import { lower } from "./lower.ts";
+import { type Lowered, lower } from "./lower.ts";
+import { planBands } from "./plan_bands.ts";
 import { supportsRelaxedSimd } from "./probe.ts";
 import type { Target } from "./target.ts";
+import { type WeightType, weightTypes } from "./weight_storage.ts";
 
 /** What can be compiled: a network that `build` made or a file brought, or anything else with a name and a graph. */
 export interface CompiledSubject {
@@ -35,10 +37,27 @@ export interface CompileOptions {
    * such a model runs, but slower than one without. Default false.
    */
   readonly wide?: boolean | undefined;
+  /**
+   * Let convolutions compute the activations and sums that follow them. Default true. Without, each runs by itself, as most engines ran
+   * them when the papers were written: to see what fusing is worth. Batch norms are folded either way.
+   */
+  readonly fuse?: boolean | undefined;
+  /**
+   * Run blocks of steps band by band where that saves memory access: a few rows of their output at a time, so that what lies between them
+   * stays in cache. Results are the same bits either way. Default true.
+   */
+  readonly bands?: boolean | undefined;
   /** Names of nodes whose values become outputs beside the network's own. */
   readonly keep?: readonly string[] | undefined;
   /** Record the time of every step, for `model.profile()`. Default false. */
   readonly profile?: boolean | undefined;
+  /**
+   * How the module holds its weights until they are put in place at the start: `f32` as they are, `f16` in half precision, `int8` as whole
+   * numbers with a scale for each output channel. Kernels compute in float32 whatever it is. Default `f32`.
+   */
+  readonly storage?: WeightType | undefined;
+  /** Give the weights beside the module instead of in it, for a file of their own. Default false. */
+  readonly split?: boolean | undefined;
   /** Keep the names of functions for profilers and debuggers. Default false: they cost bytes. */
   readonly names?: boolean | undefined;
   /** Hears of each pass. */
@@ -53,6 +72,24 @@ export interface CompileOptions {
  * @throws {UnsupportedError} for graphs that the compiler does not take
  */
 export function compile(network: CompiledSubject | Graph, options: CompileOptions = {}): Compiled {
+  const { lowered, target } = planNetwork(network, options);
+  const {
+    bytes,
+    manifest,
+    weights: split,
+  } = emit(network.name, lowered, target, {
+    names: options.names ?? false,
+    storage: checkStorage(options.storage ?? "f32"),
+    split: options.split ?? false,
+  });
+  return { bytes, manifest, ...(split === undefined ? {} : { weights: split }) };
+}
+
+/** The steps and buffers of what `compile` writes. Throws as it does. */
+export function planNetwork(
+  network: CompiledSubject | Graph,
+  options: CompileOptions,
+): { readonly lowered: Lowered; readonly target: Target } {
   const graph = withKept("graph" in network ? network.graph : network, options.keep ?? []);
   const weights = options.weights ?? initializeWeights(graph, options.seed ?? 0);
   const target: Target = {
@@ -61,9 +98,15 @@ export function compile(network: CompiledSubject | Graph, options: CompileOption
     threads: checkThreads(options.threads ?? 1),
     profile: options.profile ?? false,
   };
-  const program = runPasses(toProgram(graph, weights), undefined, options.onPass);
-  const { bytes, manifest } = emit(network.name, lower(program, target), target, options.names ?? false);
-  return { bytes, manifest };
+  const passes = (options.fuse ?? true) ? inferencePasses : unfusedPasses;
+  const program = runPasses(toProgram(graph, weights), passes, options.onPass);
+  const lowered = lower(program, target);
+  return { lowered: (options.bands ?? true) ? planBands(lowered, target) : lowered, target };
+}
+
+function checkStorage(storage: WeightType): WeightType {
+  if (weightTypes.includes(storage)) return storage;
+  throw new OptionError(`storage must be one of ${weightTypes.join(", ")}, received ${JSON.stringify(storage)}.`);
 }
 
 /** More threads than any machine that this is for has cores. */

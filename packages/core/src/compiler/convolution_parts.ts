@@ -1,9 +1,9 @@
 import type { Node } from "../graph/graph.ts";
-import type { OperationOf, Pair } from "../graph/operations.ts";
+import { dilatedSize, type OperationOf, type Pair } from "../graph/operations.ts";
 import { buffersOf, type View } from "./layout.ts";
 import { addInto } from "./lower_elementwise.ts";
 import { type Lowering, type Region, viewOf } from "./lowering.ts";
-import type { Call } from "./plan.ts";
+import type { Call, RowWork } from "./plan.ts";
 
 /** A convolution, or a linear layer as a convolution of one pixel, taken apart. */
 export interface ConvolutionParts {
@@ -32,6 +32,12 @@ export interface DepthEntry {
   readonly kh: number;
   readonly kw: number;
   readonly ic: number;
+}
+
+/** The rows that a row of the output reads, for kernels whose units are rows. */
+export function rowWindow({ operation, kernel }: ConvolutionParts): RowWork {
+  const span = dilatedSize(kernel[0], operation.dilation[0]);
+  return { units: 1, stride: operation.stride[0], top: operation.padding.top, span };
 }
 
 /** Where the weights of one input float for all output channels begin. */

@@ -6,11 +6,14 @@ import { f64, i32, memory } from "../wasm/instructions.ts";
 import { createModule, type ModuleBuilder } from "../wasm/module_builder.ts";
 import type { I32, Local } from "../wasm/value_types.ts";
 import { type Arena, planArena } from "./arena.ts";
+import { callsOf } from "./bands.ts";
+import { type BandSurroundings, emitBands } from "./emit_bands.ts";
 import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
-import type { Address, Call, Constant, Kernel } from "./plan.ts";
+import type { Address, Bands, Call, Constant, Kernel } from "./plan.ts";
 import type { Target } from "./target.ts";
 import { CONTROL_BYTES, emitThreads } from "./threads.ts";
+import { emitDecoding, type StoredWeights, storeWeights, type WeightType } from "./weight_storage.ts";
 
 const PAGE_BYTES = 65536;
 /** The largest memory of 32-bit addresses. */
@@ -33,10 +36,22 @@ interface MemoryPlan {
   readonly end: number;
 }
 
+/** What is written beside the code. */
+export interface EmitOptions {
+  /** Keep the names of functions. */
+  readonly names: boolean;
+  readonly storage: WeightType;
+  /** Leave the weights out of the module. */
+  readonly split: boolean;
+}
+
 /** What `emit` made. */
 export interface Emitted {
   readonly module: ModuleBuilder;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly manifest: Manifest;
+  /** The weights where they were split off. */
+  readonly weights?: Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -44,12 +59,7 @@ export interface Emitted {
  *
  * @throws {UnsupportedError} if it needs more memory than there are addresses
  */
-export function emit(
-  name: string,
-  lowered: Lowered,
-  target: Target,
-  names: boolean,
-): Emitted & { bytes: Uint8Array<ArrayBuffer> } {
+export function emit(name: string, lowered: Lowered, target: Target, { names, storage, split }: EmitOptions): Emitted {
   const plan = planMemory(lowered, target);
   const pages = Math.ceil(plan.end / PAGE_BYTES);
   if (pages > MOST_PAGES) {
@@ -64,17 +74,21 @@ export function emit(
     target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages },
   );
   const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
-  emitInitialize(module, plan);
+  const stored = storeWeights(weightImage(plan), FIRST_BYTE, plan.constants, storage);
+  emitInitialize(module, stored, split);
   const kernels = emitKernels(module, lowered);
   emitRun(module, lowered, plan, kernels, now);
-  const manifest = describeModule(name, lowered, target, plan, pages);
-  return { module, manifest, bytes: module.bytes({ names }) };
+  const manifest = {
+    ...describeModule(name, lowered, target, plan, pages),
+    stored: { type: storage, split, offset: stored.offset, bytes: stored.bytes.length },
+  };
+  return { module, manifest, bytes: module.bytes({ names }), ...(split ? { weights: stored.bytes } : {}) };
 }
 
 function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   const constants = new Map<Constant, number>();
   let next = FIRST_BYTE;
-  for (const address of lowered.steps.flatMap((step) => step.calls.flatMap((call) => call.args))) {
+  for (const address of lowered.steps.flatMap((step) => callsOf(step).flatMap((call) => call.args))) {
     if (address.kind !== "constant" || constants.has(address.constant)) continue;
     constants.set(address.constant, next);
     next = roundUp(next + address.constant.bytes, CACHE_LINE);
@@ -98,26 +112,37 @@ function addressOfBuffer(plan: MemoryPlan, buffer: Buffer): number {
   return plan.arenaStart + (plan.arena.offsets.get(buffer) as number);
 }
 
-/** `initialize()` copies the weights to their place: once, by whoever made the memory. */
-function emitInitialize(module: ModuleBuilder, plan: MemoryPlan): void {
+/** The constants' room as the kernels want it. */
+function weightImage(plan: MemoryPlan): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(plan.constantBytes);
   for (const [constant, offset] of plan.constants) {
     const at = offset - FIRST_BYTE;
     const words = Math.ceil(constant.bytes / 4);
     constant.write(
       { f32: new Float32Array(bytes.buffer, at, words), i32: new Int32Array(bytes.buffer, at, words) },
-      (buffer) => addressOfBuffer(plan, buffer),
+      // What exists in bands only has no address; tables hold distances within it.
+      (buffer) => plan.arenaStart + (plan.arena.offsets.get(buffer) ?? 0),
     );
   }
-  const data = module.passiveData(bytes);
+  return bytes;
+}
+
+/**
+ * `initialize()` puts the weights in place: once, by whoever made the memory. Weights that were split off have to be at their offset by
+ * then.
+ */
+function emitInitialize(module: ModuleBuilder, { bytes, offset, moves }: StoredWeights, split: boolean): void {
+  const decode = emitDecoding(module, moves);
+  const data = split ? undefined : module.passiveData(bytes);
   module.function("initialize", { params: {}, results: [], export: "initialize" }, (f) => {
-    f.do(memory.init(data, FIRST_BYTE, 0, plan.constantBytes));
+    if (data) f.do(memory.init(data, offset, 0, bytes.length));
+    decode(f);
   });
 }
 
 function emitKernels(module: ModuleBuilder, lowered: Lowered): ReadonlyMap<string, FunctionHandle> {
   const handles = new Map<string, FunctionHandle>();
-  for (const { kernel } of lowered.steps.flatMap((step) => step.calls)) {
+  for (const { kernel } of lowered.steps.flatMap(callsOf)) {
     if (handles.has(kernel.name)) continue;
     handles.set(kernel.name, emitKernel(module, kernel));
   }
@@ -140,6 +165,11 @@ function emitRun(
   const meet = plan.control === undefined ? undefined : emitThreads(module, plan.control);
   const params = { thread: "i32", threads: "i32" } as const;
   const run = module.function("run", { params, results: [], export: "run" }, (f, { thread, threads }) => {
+    const around = (image: Local<"i32"> | undefined): BandSurroundings => ({
+      addressOf: (buffer) => addressOfBuffer(plan, buffer),
+      addressExpr: (address) => addressExpr(address, plan, image),
+      handleOf: (kernel) => kernels.get(kernel.name) as FunctionHandle,
+    });
     const emitSteps = (image: Local<"i32"> | undefined) => {
       stamp(f, plan, now, thread, 0);
       lowered.steps.forEach((step, index) => {
@@ -150,6 +180,7 @@ function emitRun(
           if (meet) emitShare(f, call, handle, args, thread, threads);
           else f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
         }
+        if (step.bands) emitBandedShare(f, step.bands, meet ? { thread, threads } : undefined, around(image));
         if (meet) f.invoke(meet.barrier, [threads]);
         stamp(f, plan, now, thread, index + 1);
       });
@@ -175,6 +206,19 @@ function emitShare(
   const end = f.let("end", boundary(i32.add(thread, 1)));
   if (call.units % call.grain !== 0) f.if(i32.gt_u(end, call.units), () => f.set(end, call.units));
   f.if(i32.lt_u(start, end), () => f.invoke(handle, [...args, start, end]));
+}
+
+/** Runs a thread's share of a block's rows, or all of them. */
+function emitBandedShare(
+  f: FunctionBuilder,
+  bands: Bands,
+  team: { thread: Local<"i32">; threads: Local<"i32"> } | undefined,
+  around: BandSurroundings,
+): void {
+  const boundary = (index: I32) => i32.div_u(i32.mul(index, bands.height), team?.threads ?? 1);
+  const start = f.let("start", team ? boundary(team.thread) : i32.const(0));
+  const end = f.let("end", team ? boundary(i32.add(team.thread, 1)) : i32.const(bands.height));
+  emitBands(f, bands, team?.thread, { start, end }, around);
 }
 
 /** Thread 0 writes down the time. */
@@ -205,7 +249,13 @@ function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | u
   }
 }
 
-function describeModule(name: string, lowered: Lowered, target: Target, plan: MemoryPlan, pages: number): Manifest {
+function describeModule(
+  name: string,
+  lowered: Lowered,
+  target: Target,
+  plan: MemoryPlan,
+  pages: number,
+): Omit<Manifest, "stored"> {
   const port = ({ name: portName, shape, buffer }: Port) => ({
     name: portName,
     shape,
@@ -229,7 +279,7 @@ function describeModule(name: string, lowered: Lowered, target: Target, plan: Me
       name: step.name,
       op: step.op,
       macs: step.macs,
-      kernels: [...new Set(step.calls.map((call) => call.kernel.name))],
+      kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
     })),
   };
 }

@@ -57,6 +57,11 @@ export function imageBytes(buffer: Buffer): number {
   return (buffer.halo.top + buffer.height + buffer.halo.bottom) * rowBytes(buffer);
 }
 
+/** Bytes of one picture without its border. */
+export function pictureBytes(buffer: Buffer): number {
+  return buffer.height * buffer.width * pixelBytes(buffer);
+}
+
 /** Bytes from the buffer's start to the pixel at (row, column) of the picture; negative positions lie in the border. */
 export function pixelOffset(buffer: Buffer, row: number, column: number): number {
   return (buffer.halo.top + row) * rowBytes(buffer) + (buffer.halo.left + column) * pixelBytes(buffer);

@@ -74,6 +74,11 @@ const rules = {
   resize: lowerResize,
 } satisfies { readonly [K in OperationName]: Rule<K> };
 
+/** Lowers one node whose inputs are lowered. */
+export function lowerNode(node: Node, to: Lowering): void {
+  (rules[node.operation.op] as Rule<OperationName>)(node as never, to);
+}
+
 function setView(node: Node, to: Lowering, places: readonly Place[]): void {
   const { height, width } = pictureOf(node.shape);
   to.views.set(node.id, { height, width, places });
@@ -89,7 +94,7 @@ export function lower({ graph, weights }: Program, target: Target): Lowered {
   checkParameters(graph);
   const to = new Lowering(graph, weights, target, images);
   const inputs = graph.nodes.filter((node) => isNode(node, "input")).map((node) => lowerInput(node, to));
-  for (const node of graph.nodes) (rules[node.operation.op] as Rule<OperationName>)(node as never, to);
+  for (const node of graph.nodes) lowerNode(node, to);
   const outputs = graph.outputs.map((output) => lowerOutput(output, to, new Set(inputs.map((port) => port.buffer))));
   return { steps: to.steps, inputs, outputs, images };
 }

@@ -25,8 +25,8 @@ import {
   soleBuffer,
   type View,
 } from "./layout.ts";
-import { at, atPixel, channelwiseLayout, inOrder, integers, type Lowering, viewOf } from "./lowering.ts";
-import type { Address, Call, Constant } from "./plan.ts";
+import { at, atPixel, channelwiseLayout, fillAll, inOrder, integers, type Lowering, viewOf } from "./lowering.ts";
+import { type Address, type Call, type Constant, rowByRow } from "./plan.ts";
 
 /** A buffer's distances. */
 export function strideOf(buffer: Buffer): Stride {
@@ -81,9 +81,10 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
       activation: "none",
     };
     const lanes = Array.from({ length: vectors * 4 }, (_, i) => run.slots[i] ?? -1);
-    const constant = {
+    const constant: Constant = {
       bytes: packedGroupwiseFloats(spec) * FLOAT,
-      write: ({ f32 }: { f32: Float32Array }) =>
+      holds: "table",
+      write: ({ f32 }) =>
         packGroupwise(
           f32,
           spec,
@@ -102,6 +103,7 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
       ],
       units: input.height,
       grain: 1,
+      rows: rowByRow,
     };
     return call;
   });
@@ -165,6 +167,7 @@ function gatherTable(run: ChannelRun, vectors: number, b: View): Constant {
   const { buffer: base } = b.places[0] as Place;
   return {
     bytes: vectors * LANES * 4,
+    holds: "table",
     write({ i32 }, addressOf) {
       const pixel = (buffer: Buffer) => addressOf(buffer) + pixelOffset(buffer, 0, 0);
       i32.forEach((_, i) => {
@@ -236,6 +239,8 @@ function elementwiseCall(
     ],
     units: output.buffer.height,
     grain: 1,
+    // A scale is the same pixel for every row.
+    rows: operands.some(({ isScale }) => isScale) ? undefined : rowByRow,
   };
 }
 
@@ -294,6 +299,7 @@ export function copyCalls(
       args: [address(input), address(output), integers(table)],
       units: from.height,
       grain: 1,
+      rows: rowByRow,
     };
   });
 }
@@ -306,6 +312,7 @@ function rowCopy(to: Lowering, input: Buffer, output: Buffer, view: View, addres
     args: [address(input), address(output)],
     units: view.height,
     grain: 1,
+    rows: rowByRow,
   };
 }
 
@@ -318,7 +325,7 @@ export function lowerPad(node: Node<OperationOf<"pad">>, to: Lowering): void {
   const { buffer } = region;
   const view = viewOf(region, inOrder(channels));
   // In steps of their own, because each writes over the one before it.
-  to.step({ name: `${node.name}/fill`, op: "pad" }, [to.fillAll(buffer, value)], [], [buffer]);
+  to.step({ name: `${node.name}/fill`, op: "pad" }, [fillAll(buffer, value)], [], [buffer]);
   to.step({ name: `${node.name}/border`, op: "pad" }, to.fillHalo(buffer), [], [buffer]);
   const shifted = (target: Buffer) =>
     target === buffer

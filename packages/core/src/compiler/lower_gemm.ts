@@ -1,12 +1,13 @@
 import { isNode } from "../graph/graph.ts";
 import type { Pair } from "../graph/operations.ts";
-import { type ConvolutionParts, finish, hash, weightRow } from "./convolution_parts.ts";
+import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
 import { chooseSegments, packedGroupFloats, packGroup } from "./kernels/gemm_tiles.ts";
 import {
   type Buffer,
   FLOAT,
   isContiguous,
+  LANES,
   type Place,
   pixelBytes,
   roundUpToLanes,
@@ -61,6 +62,10 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const groupPacked = packedGroupFloats(segments, depthCount);
   const constant: Constant = {
     bytes: groups * groupPacked * FLOAT,
+    holds: "weights",
+    panels: inOrder(groups).flatMap(() =>
+      segments.map(({ count, vectors }) => ({ count, rows: 1 + depthCount, lanes: vectors * LANES })),
+    ),
     write: ({ f32 }) => {
       for (let group = 0; group < groups; group++) {
         packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
@@ -84,7 +89,8 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const byPixels = { units: pixels, grain: Math.max(...segments.map((segment) => segment.rows)) };
   const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
   const split = spec.outer === "pixels" ? byPixels : byTiles;
-  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split };
+  const rows = spec.outer === "pixels" ? { ...rowWindow(parts), units: outWidth } : undefined;
+  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split, rows };
   finish(parts, to, region, positions, [call]);
 }
 

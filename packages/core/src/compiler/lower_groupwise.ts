@@ -1,9 +1,9 @@
-import { type ConvolutionParts, finish, hash, weightRow } from "./convolution_parts.ts";
+import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
 import { type GroupwiseSpec, groupwiseKernel, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
 import { chooseTile } from "./kernels/sliding_tiles.ts";
-import { type Buffer, FLOAT, type Place, pixelBytes, roundUpToLanes, rowBytes, soleBuffer } from "./layout.ts";
+import { type Buffer, FLOAT, LANES, type Place, pixelBytes, roundUpToLanes, rowBytes, soleBuffer } from "./layout.ts";
 import { atPixel, channelwiseLayout, inOrder, type Lowering, type Region } from "./lowering.ts";
-import type { Call, Constant } from "./plan.ts";
+import type { Call, Constant, Panels } from "./plan.ts";
 
 /** Depthwise convolution: each run of channels is a call; the output keeps the input's order, a plane for each channel multiple. */
 export function lowerDepthwise(parts: ConvolutionParts, to: Lowering): void {
@@ -102,6 +102,8 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
   const lanes = Array.from({ length: placement.vectors * 4 }, (_, i) => groupOf[i] ?? -1);
   const constant: Constant = {
     bytes: packedGroupwiseFloats(spec) * FLOAT,
+    holds: "weights",
+    panels: [groupwisePanels(spec)],
     write: ({ f32 }) =>
       packGroupwise(
         f32,
@@ -127,7 +129,14 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
     ],
     units: outHeight,
     grain: 1,
+    rows: rowWindow(parts),
   };
+}
+
+function groupwisePanels(spec: GroupwiseSpec): Panels {
+  const { kernel, inputPlaneBytes, outputPlaneBytes, vectors, block } = spec;
+  const rows = 1 + kernel[0] * kernel[1] * inputPlaneBytes.length;
+  return { count: (vectors / block) * outputPlaneBytes.length, rows, lanes: block * LANES };
 }
 
 /** The spec's part that a sliding window shares, for a buffer's channels. */

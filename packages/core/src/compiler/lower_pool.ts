@@ -47,7 +47,13 @@ export function lowerPool(node: Node<OperationOf<"max_pool"> | OperationOf<"aver
       atPixel(region.buffer, 0, 0, region.channel + channel),
       ...(factors ? [floats(factors)] : []),
     ];
-    return { kernel: to.kernel(name, (n) => poolKernel(n, spec)), args, units: outHeight, grain: 1 };
+    // Factors that differ from pixel to pixel are counted from the picture's first row.
+    const { kernel, stride, padding } = operation;
+    const rows =
+      factors === undefined || spec.isUniform
+        ? { units: 1, stride: stride[0], top: padding.top, span: kernel[0] }
+        : undefined;
+    return { kernel: to.kernel(name, (n) => poolKernel(n, spec)), args, units: outHeight, grain: 1, rows };
   });
   to.step(node, [...region.preparation, ...calls], buffersOf(input), [region.buffer]);
   to.views.set(node.id, viewOf(region, layout.positions));
@@ -140,6 +146,7 @@ function tapTable(
   const taps = resizeTaps(axis === "rows" ? input.height : input.width, outSize, stepBytes, mode);
   return {
     bytes: taps.length * TAP_BYTES,
+    holds: "table",
     write({ f32, i32 }) {
       taps.forEach(({ before, after, share }, i) => {
         i32[3 * i] = before;

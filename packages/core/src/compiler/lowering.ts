@@ -6,8 +6,10 @@ import { fillKernel } from "./kernels/elementwise.ts";
 import {
   type Buffer,
   type ChannelRun,
+  FLOAT,
   hasHalo,
   imageBytes,
+  pictureBytes,
   pictureOf,
   pixelBytes,
   pixelOffset,
@@ -34,6 +36,8 @@ export class Lowering {
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly target: Target;
   readonly images: number;
+  /** Pictures that each buffer holds: one, as long as the pictures of a batch run one after another. */
+  readonly imagesPerBuffer: number;
   readonly halos: Halos;
   readonly steps: Step[] = [];
   readonly views: Map<ValueId, View> = new Map();
@@ -42,11 +46,18 @@ export class Lowering {
   /** Where the parts of a concatenation go in the buffer they share. */
   readonly #shares: ReadonlyMap<ValueId, Share>;
 
-  constructor(graph: Graph, weights: ReadonlyMap<string, Float32Array>, target: Target, images: number) {
+  constructor(
+    graph: Graph,
+    weights: ReadonlyMap<string, Float32Array>,
+    target: Target,
+    images: number,
+    imagesPerBuffer = 1,
+  ) {
     this.graph = graph;
     this.weights = weights;
     this.target = target;
     this.images = images;
+    this.imagesPerBuffer = imagesPerBuffer;
     this.halos = planHalos(graph);
     this.#shares = planShares(graph, this.halos);
   }
@@ -72,7 +83,7 @@ export class Lowering {
     halo?: Halo | undefined;
     images?: number | undefined;
   }): Buffer {
-    const { name, height, width, stride, halo, images = 1 } = options;
+    const { name, height, width, stride, halo, images = this.imagesPerBuffer } = options;
     return {
       id: this.#bufferCount++,
       name,
@@ -123,35 +134,46 @@ export class Lowering {
     macs = 0,
   ): void {
     const op = "operation" in node ? node.operation.op : node.op;
-    this.steps.push({ name: node.name, op, calls, reads, writes, macs });
+    const traffic = new Map([...reads, ...writes].map((buffer) => [buffer, 0]));
+    const touch = (buffer: Buffer, bytes: number) => traffic.set(buffer, (traffic.get(buffer) ?? 0) + bytes);
+    const known = "operation" in node ? this.#bytesRead(node) : new Map<Buffer, number>();
+    for (const buffer of new Set(reads)) touch(buffer, known.get(buffer) ?? pictureBytes(buffer));
+    const written = "operation" in node ? pictureOf(node.shape) : undefined;
+    for (const buffer of writes) {
+      touch(buffer, written ? written.height * written.width * written.channels * FLOAT : pictureBytes(buffer));
+    }
+    this.steps.push({ name: node.name, op, calls, reads, writes, macs, traffic });
+  }
+
+  /** Bytes of the buffers that hold a node's inputs: of the channels that it reads. */
+  #bytesRead(node: Node): ReadonlyMap<Buffer, number> {
+    const bytes = new Map<Buffer, number>();
+    for (const view of new Set(node.inputs.flatMap((input) => this.views.get(input) ?? []))) {
+      const channelBytes = view.height * view.width * FLOAT;
+      for (const { buffer } of view.places) bytes.set(buffer, (bytes.get(buffer) ?? 0) + channelBytes);
+    }
+    return bytes;
   }
 
   /** Sets the border of a buffer. */
   fillHalo(buffer: Buffer): readonly Call[] {
-    if (!hasHalo(buffer)) return [];
-    const { halo, height } = buffer;
-    return [this.#fill(buffer, buffer.fill, halo, halo.top + height + halo.bottom)];
+    return hasHalo(buffer) ? [{ ...fillCall(buffer, buffer.fill, buffer.halo), rows: "border" }] : [];
   }
+}
 
-  /** Sets all of a buffer. */
-  fillAll(buffer: Buffer, value: number): Call {
-    const rows = buffer.halo.top + buffer.height + buffer.halo.bottom;
-    return this.#fill(buffer, value, { top: rows, bottom: 0, left: 0, right: 0 }, rows);
-  }
+/** Sets all of a buffer. */
+export function fillAll(buffer: Buffer, value: number): Call {
+  const rows = buffer.halo.top + buffer.height + buffer.halo.bottom;
+  return fillCall(buffer, value, { top: rows, bottom: 0, left: 0, right: 0 });
+}
 
-  #fill(buffer: Buffer, value: number, { top, bottom, left, right }: Padding, rows: number): Call {
-    const spec = {
-      value,
-      rowBytes: rowBytes(buffer),
-      rows,
-      top,
-      bottom,
-      leftBytes: left * pixelBytes(buffer),
-      rightBytes: right * pixelBytes(buffer),
-    };
-    const name = `f32_fill_${rows}x${spec.rowBytes}_t${top}_b${bottom}_l${spec.leftBytes}_r${spec.rightBytes}_${value}`;
-    return { kernel: this.kernel(name, (n) => fillKernel(n, spec)), args: [at(buffer, 0)], units: 1, grain: 1 };
-  }
+/** Sets rows and columns at the edges of a buffer, border or not. */
+export function fillCall(buffer: Buffer, value: number, { top, bottom, left, right }: Padding): Call {
+  const rows = buffer.halo.top + buffer.height + buffer.halo.bottom;
+  const [leftBytes, rightBytes] = [left * pixelBytes(buffer), right * pixelBytes(buffer)];
+  const spec = { value, rowBytes: rowBytes(buffer), rows, top, bottom, leftBytes, rightBytes };
+  const name = `f32_fill_${rows}x${spec.rowBytes}_t${top}_b${bottom}_l${leftBytes}_r${rightBytes}_${value}`;
+  return { kernel: fillKernel(name, spec), args: [at(buffer, 0)], units: 1, grain: 1 };
 }
 
 /** An address in a buffer. */
@@ -166,13 +188,13 @@ export function atPixel(buffer: Buffer, row: number, column: number, channel: nu
 
 /** Numbers known now. */
 export function floats(data: Float32Array): Address {
-  const constant: Constant = { bytes: data.byteLength, write: ({ f32 }) => f32.set(data) };
+  const constant: Constant = { bytes: data.byteLength, holds: "table", write: ({ f32 }) => f32.set(data) };
   return { kind: "constant", constant };
 }
 
 /** Whole numbers known now. */
 export function integers(data: readonly number[]): Address {
-  const constant: Constant = { bytes: data.length * 4, write: ({ i32 }) => i32.set(data) };
+  const constant: Constant = { bytes: data.length * 4, holds: "table", write: ({ i32 }) => i32.set(data) };
   return { kind: "constant", constant };
 }
 

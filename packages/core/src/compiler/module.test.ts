@@ -29,7 +29,11 @@ describe("modules", () => {
   });
 
   it("have one function for each kernel, under the kernel's name", () => {
-    const { module, manifest } = emit("igcv1", loweredOf(build("igcv1_cifar").graph), planTarget, true);
+    const { module, manifest } = emit("igcv1", loweredOf(build("igcv1_cifar").graph), planTarget, {
+      names: true,
+      storage: "f32",
+      split: false,
+    });
     const text = module.text();
     const kernels = new Set(manifest.steps.flatMap((step) => step.kernels));
     expect(kernels.size).toBeGreaterThan(5);

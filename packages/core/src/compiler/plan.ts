@@ -5,8 +5,19 @@ import type { Buffer } from "./layout.ts";
 /** Numbers that the module carries: packed weights, tables of offsets. Written once the arena is laid out. */
 export interface Constant {
   readonly bytes: number;
+  /** Weights are copies of the parameters' numbers, each at its place, and zeros; tables are anything else. */
+  readonly holds: "weights" | "table";
+  /** How weights lie in the block, one after another; they fill it. What storage in fewer bits has to know. */
+  readonly panels?: readonly Panels[];
   /** Fills the block. `addressOf` gives a buffer's first byte. */
   write(block: { f32: Float32Array; i32: Int32Array }, addressOf: (buffer: Buffer) => number): void;
+}
+
+/** `count` panels of packed weights: `rows` rows of `lanes` floats, one output channel a lane. The first row is the bias. */
+export interface Panels {
+  readonly count: number;
+  readonly rows: number;
+  readonly lanes: number;
 }
 
 /** An address that is known once the arena is laid out. Offsets are in bytes. */
@@ -35,7 +46,23 @@ export interface Call {
   readonly units: number;
   /** Threads get whole multiples of this many units. */
   readonly grain: number;
+  /** How it goes over the rows of the picture it writes, if it can be called for a few of them at a time; or that it sets a border. */
+  readonly rows?: RowWork | "border" | undefined;
 }
+
+/**
+ * A call's work on one row of its output: `units` units, which read the input's rows from `row · stride − top` on, `span` of them. The
+ * kernel's parameters `input…` point at the first of these rows, all others at `row`.
+ */
+export interface RowWork {
+  readonly units: number;
+  readonly stride: number;
+  readonly top: number;
+  readonly span: number;
+}
+
+/** Row by row from input to output. */
+export const rowByRow: RowWork = { units: 1, stride: 1, top: 0, span: 1 };
 
 /** What a node became. */
 export interface Step {
@@ -46,4 +73,38 @@ export interface Step {
   readonly reads: readonly Buffer[];
   readonly writes: readonly Buffer[];
   readonly macs: number;
+  /** Bytes of each buffer that it reads and writes for one picture, borders aside. */
+  readonly traffic: ReadonlyMap<Buffer, number>;
+  /** Several steps run band by band, after this step's own calls. */
+  readonly bands?: Bands | undefined;
+}
+
+/**
+ * Steps that run one after another for some rows of their output, then for the next ones: what lies between them needs room for these
+ * rows only, and stays in cache. Each thread does a share of the rows, in band buffers of its own.
+ */
+export interface Bands {
+  readonly steps: readonly Step[];
+  /** Rows of the output, and how many a band has; the last one may have fewer. */
+  readonly height: number;
+  readonly rows: number;
+  readonly buffers: readonly BandBuffer[];
+}
+
+/** A buffer of which a band holds a few rows. */
+export interface BandBuffer {
+  /** As steps know it. */
+  readonly whole: Buffer;
+  /** What takes its place: as many rows as a band needs, without border above and below. */
+  readonly band: Buffer;
+  readonly range: RowRange;
+  /** Sets the columns left and right of the picture in all its rows. */
+  readonly border: Call | undefined;
+}
+
+/** Rows needed for rows `from` to `to` of the output: `rate · from + first` to `rate · (to − 1) + last`, exclusive; some lie in the border. */
+export interface RowRange {
+  readonly rate: number;
+  readonly first: number;
+  readonly last: number;
 }

@@ -61,6 +61,7 @@ export function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
   const origin = (buffer: Buffer) => pixelOffset(buffer, -top, -left);
   const table: Constant = {
     bytes: groups * taps * inPerGroup * 4,
+    holds: "table",
     write: ({ i32 }, addressOf) => {
       const from = addressOf(head) + origin(head);
       walks.flat().forEach(({ place, bytes }, i) => {
@@ -90,6 +91,7 @@ function tabledWalk(parts: ConvolutionParts, buffers: readonly Buffer[]): DepthP
   });
   const table: Constant = {
     bytes: walk.length * 4,
+    holds: "table",
     write: ({ i32 }) => {
       i32.set(walk.map(({ bytes }) => bytes));
     },

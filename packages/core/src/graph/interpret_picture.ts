@@ -16,7 +16,7 @@ export const interpretPad: Interpreter<"pad"> = ({ padding, value }, inputs, out
 };
 
 /** For each output row or column, the two cells that it lies between, and the second one's share. */
-interface Between {
+export interface Between {
   readonly first: number;
   readonly second: number;
   readonly share: number;
@@ -26,7 +26,7 @@ interface Between {
  * Centres of cells lie at half pixels: output cell o has its centre at (o + 1/2)·size/count of the input. `nearest` takes the cell
  * that holds this point; `bilinear` the two cells with the nearest centres, the edge's cell standing for what lies beyond.
  */
-function sources(size: number, count: number, mode: "nearest" | "bilinear"): readonly Between[] {
+export function sources(size: number, count: number, mode: "nearest" | "bilinear"): readonly Between[] {
   return Array.from({ length: count }, (_, o) => {
     if (mode === "nearest") {
       // Whole numbers are divided once, so that a point on a cell's edge is never rounded across it.

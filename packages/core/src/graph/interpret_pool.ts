@@ -4,14 +4,22 @@ import type { OperationOf } from "./operations.ts";
 type Pool = OperationOf<"max_pool"> | OperationOf<"average_pool">;
 
 /** A window on one axis: cells from `start` to before `end`, clipped to the picture, and how many cells it spans with padding. */
-interface Span {
+export interface Span {
   readonly start: number;
   readonly end: number;
   /** Cells within the picture and its padding; what a ceil-mode window has beyond those is not counted (PyTorch's rule). */
   readonly padded: number;
 }
 
-function spans(count: number, size: number, kernel: number, stride: number, before: number, after: number): Span[] {
+/** The windows on one axis, in order. */
+export function spans(
+  count: number,
+  size: number,
+  kernel: number,
+  stride: number,
+  before: number,
+  after: number,
+): Span[] {
   return Array.from({ length: count }, (_, position) => {
     const start = position * stride - before;
     const end = Math.min(start + kernel, size + after);

@@ -23,6 +23,11 @@ export const inferencePasses: readonly Pass[] = [
   fuseResidual,
 ];
 
+/** The same without those that fuse one operation into another. */
+export const unfusedPasses: readonly Pass[] = inferencePasses.filter(
+  (pass) => pass !== fuseActivation && pass !== distributeAdd && pass !== fuseResidual,
+);
+
 /** One pass that ran, for `--explain`. */
 export interface PassReport {
   readonly pass: string;

@@ -44,19 +44,38 @@ export function fitToInput(pixels: Pixels, preprocessing: Preprocessing): Pixels
  */
 export function normalize(pixels: Pixels, preprocessing: Preprocessing): Float32Array {
   checkPixels(pixels);
+  const writeNormalized = createNormalizer(preprocessing);
+  const values = new Float32Array(pixels.width * pixels.height * inputChannels(preprocessing));
+  writeNormalized(pixels.data, values, 0);
+  return values;
+}
+
+/** Channels of a network's input: 1 for grey, else 3. */
+export function inputChannels(preprocessing: Preprocessing): 1 | 3 {
+  return preprocessing.channelOrder === "grey" ? 1 : bytesPerPixel;
+}
+
+/** Writes the numbers of whole RGB pixels `data` to `values` from `offset` on. */
+export type Normalizer = (data: Uint8Array, values: Float32Array, offset: number) => void;
+
+/**
+ * {@link normalize} for many pictures, into memory of the caller: what depends on the preprocessing alone is made once.
+ *
+ * @throws {OptionError} if the preprocessing is not valid
+ */
+export function createNormalizer(preprocessing: Preprocessing): Normalizer {
   checkPreprocessing(preprocessing);
-  const { data } = pixels;
   const tables = [0, 1, 2].map((channel) => valuesOfBytes(preprocessing, channel));
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
-  if (preprocessing.channelOrder === "grey") return normalizeGrey(data, red);
+  if (preprocessing.channelOrder === "grey") return (data, values, offset) => normalizeGrey(data, red, values, offset);
   const [first, last] = endChannels(preprocessing.channelOrder);
-  const values = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i += bytesPerPixel) {
-    values[i + first] = red[data[i]!]!;
-    values[i + 1] = green[data[i + 1]!]!;
-    values[i + last] = blue[data[i + 2]!]!;
-  }
-  return values;
+  return (data, values, offset) => {
+    for (let from = 0, to = offset; from < data.length; from += bytesPerPixel, to += bytesPerPixel) {
+      values[to + first] = red[data[from]!]!;
+      values[to + 1] = green[data[from + 1]!]!;
+      values[to + last] = blue[data[from + 2]!]!;
+    }
+  };
 }
 
 /** Where red and blue go within a pixel; green is in the middle either way. */
@@ -68,14 +87,12 @@ function valuesOfBytes({ scale, mean, std }: Preprocessing, channel: number): Fl
   return Float32Array.from({ length: 256 }, (_, value) => (value * scale - mean[channel]!) / std[channel]!);
 }
 
-function normalizeGrey(data: Uint8Array, values: Float32Array): Float32Array {
-  const grey = new Float32Array(data.length / bytesPerPixel);
-  for (let i = 0, from = 0; i < grey.length; i++, from += bytesPerPixel) {
+function normalizeGrey(data: Uint8Array, valuesOf: Float32Array, values: Float32Array, offset: number): void {
+  for (let from = 0, to = offset; from < data.length; from += bytesPerPixel, to++) {
     // ITU-R BT.601 luma in thousandths; + 500 rounds.
     const luma = Math.trunc((299 * data[from]! + 587 * data[from + 1]! + 114 * data[from + 2]! + 500) / 1000);
-    grey[i] = values[luma]!;
+    values[to] = valuesOf[luma]!;
   }
-  return grey;
 }
 
 function cropWindow(picture: PictureSize, preprocessing: Preprocessing): CropWindow {

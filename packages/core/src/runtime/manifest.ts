@@ -20,6 +20,16 @@ export interface StepManifest {
   readonly kernels: readonly string[];
 }
 
+/** The weights until `initialize` puts them in place. */
+export interface StoredManifest {
+  readonly type: "f32" | "f16" | "int8";
+  /** Whether they come beside the module; else they are its data section. */
+  readonly split: boolean;
+  /** Address where split weights have to be before `initialize` is called. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** What a host must know of a compiled module. Plain JSON. */
 export interface Manifest {
   readonly name: string;
@@ -31,8 +41,10 @@ export interface Manifest {
   readonly threads: number;
   /** Pages of 65,536 bytes that the module's memory needs. */
   readonly pages: number;
-  /** Bytes of packed weights and tables, all of them in the module's data section. */
+  /** Bytes of packed weights and tables in memory. */
   readonly weightBytes: number;
+  /** How they travel. */
+  readonly stored: StoredManifest;
   /** Bytes of activations. */
   readonly arenaBytes: number;
   /** The most bytes of activations alive at once. */
@@ -47,4 +59,6 @@ export interface Manifest {
 export interface Compiled {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly manifest: Manifest;
+  /** The stored weights of a module that was compiled with `split`. */
+  readonly weights?: Uint8Array<ArrayBuffer>;
 }

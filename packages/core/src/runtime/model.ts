@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { DisposedError, OptionError, ShapeError } from "../errors.ts";
+import { DisposedError, OptionError, ShapeError, WeightsError } from "../errors.ts";
 import { joinVectors } from "./host/wide_vectors.ts";
 import { canSleep, startWorkers } from "./host/workers.ts";
 import type { Compiled, Manifest, PortManifest } from "./manifest.ts";
@@ -74,6 +74,7 @@ interface Instance {
  * once and runs on one thread.
  *
  * @throws {OptionError} if `threads` is not a whole number of at least 1
+ * @throws {WeightsError} if the weights were split off and are not given, or have another length
  * @throws WebAssembly's own errors if the bytes were changed, or the engine lacks what they need
  */
 export async function load(compiled: Compiled, options: LoadOptions = {}): Promise<Model> {
@@ -82,6 +83,7 @@ export async function load(compiled: Compiled, options: LoadOptions = {}): Promi
   if (!Number.isInteger(wanted) || wanted < 1)
     throw new OptionError(`threads must be a whole number of at least 1, received ${wanted}.`);
   const threads = Math.min(wanted, manifest.threads);
+  checkWeights(compiled);
   if (manifest.wide) joinVectors();
   if (threads > 1) {
     const reason = whyNoThreads();
@@ -91,6 +93,13 @@ export async function load(compiled: Compiled, options: LoadOptions = {}): Promi
     (options.warn ?? console.warn)(`"${manifest.name}" runs on one thread instead of ${threads}: ${instance}`);
   }
   return modelOf(manifest, await instantiateAlone(compiled));
+}
+
+function checkWeights({ manifest: { name, stored }, weights }: Compiled): void {
+  if (!stored.split || weights?.length === stored.bytes) return;
+  throw new WeightsError(
+    `"${name}" was compiled with { split: true }: expected its weights of ${stored.bytes} bytes, received ${weights?.length ?? "none"}.`,
+  );
 }
 
 function describeFailure(error: unknown): string {
@@ -104,24 +113,31 @@ function whyNoThreads(): string | undefined {
   return undefined;
 }
 
-async function instantiateShared({ bytes, manifest }: Compiled, threads: number): Promise<Instance> {
+async function instantiateShared(compiled: Compiled, threads: number): Promise<Instance> {
+  const { bytes, manifest } = compiled;
   const module = await WebAssembly.compile(bytes);
   const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages, shared: true });
-  const exports = await instantiate(module, memory);
+  const exports = await instantiate(module, memory, compiled);
   if (exports.canSleep) exports.canSleep.value = canSleep() ? 1 : 0;
   await startWorkers(module, memory, threads);
   return { exports, memory, threads };
 }
 
-async function instantiateAlone({ bytes, manifest }: Compiled): Promise<Instance> {
+async function instantiateAlone(compiled: Compiled): Promise<Instance> {
+  const { bytes, manifest } = compiled;
   const module = await WebAssembly.compile(manifest.threads > 1 ? unshareMemory(bytes) : bytes);
   const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages });
-  return { exports: await instantiate(module, memory), memory, threads: 1 };
+  return { exports: await instantiate(module, memory, compiled), memory, threads: 1 };
 }
 
-async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Exports> {
+async function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  { manifest: { stored }, weights }: Compiled,
+): Promise<Exports> {
   const instance = await WebAssembly.instantiate(module, { env: { memory, now: () => performance.now() } });
   const exports = instance.exports as unknown as Exports;
+  if (stored.split && weights) new Uint8Array(memory.buffer).set(weights, stored.offset);
   exports.initialize();
   return exports;
 }

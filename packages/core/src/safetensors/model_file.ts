@@ -45,7 +45,23 @@ export function writeWeights(
   network: Network,
   options: WriteWeightsOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  const { naming = ownNaming, dtype = "f32" } = options;
+  const { naming = ownNaming } = options;
+  // PyTorch's tools look for "pt".
+  const format: Record<string, string> = naming === ownNaming ? {} : { format: "pt" };
+  const tensors = exchangeTensors(weights, network, options);
+  return writeSafetensors(tensors, { ...options.metadata, ...format, ...modelMetadata(network) });
+}
+
+/**
+ * A network's weights under a naming's names and in its layouts: the tensors of {@link writeWeights}, for files of other formats.
+ *
+ * @throws {WeightsError | OptionError} as {@link writeWeights}
+ */
+export function exchangeTensors(
+  weights: Weights,
+  network: Network,
+  { naming = ownNaming, dtype = "f32" }: Pick<WriteWeightsOptions, "naming" | "dtype"> = {},
+): ReadonlyMap<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   for (const { ourParameter, theirName, ourShape, theirShape, layout } of expectedTensors(network, naming)) {
     const source = weights.get(ourParameter);
@@ -57,9 +73,7 @@ export function writeWeights(
     }
     tensors.set(theirName, stored(toTheirs(toFloat32(source), ourShape, layout), theirShape, dtype, ourParameter));
   }
-  // PyTorch's tools look for "pt".
-  const format: Record<string, string> = naming === ownNaming ? {} : { format: "pt" };
-  return writeSafetensors(tensors, { ...options.metadata, ...format, ...modelMetadata(network) });
+  return tensors;
 }
 
 function stored(values: Float32Array, shape: Shape, dtype: "f32" | "f16", name: string): Tensor {

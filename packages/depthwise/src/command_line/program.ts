@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Invocation } from "./invocation.ts";
 import { type Verb, verbs } from "./verbs.ts";
+import { readVersion } from "./version.ts";
 
 /** Columns of the help, the same on every terminal. */
 const helpWidth = 110;
@@ -53,7 +53,10 @@ function addVerb(
   for (const option of verb.options) command.addOption(option);
   // Only the network knows which options it has: the words are read once its name is known.
   if (verb.takesModel) command.argument("[words...]").allowUnknownOption();
-  else command.allowExcessArguments(false);
+  else {
+    if (verb.argument) command.argument(verb.argument);
+    command.allowExcessArguments(false);
+  }
   command.action(async () => {
     const invocation: Invocation<unknown> = {
       verb: verb.name,
@@ -65,13 +68,6 @@ function addVerb(
     const work = await verb.load();
     outcome.exitCode = (await work(invocation as Invocation<never>)) ?? 0;
   });
-}
-
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return version;
 }
 
 const programHelp = `

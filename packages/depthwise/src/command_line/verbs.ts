@@ -13,6 +13,8 @@ export interface Verb {
   readonly usage: string;
   /** Whether options of a network may stand among the words. */
   readonly takesModel: boolean;
+  /** For a verb without MODEL: the words that it takes, `<FILE>`. */
+  readonly argument?: string;
   readonly options: readonly Option[];
   readonly examples: readonly [Example, Example, Example];
   /** When it ends with 1. */
@@ -38,6 +40,17 @@ const weights = new Option("--weights <FILE>", "weights as safetensors, by our n
 const seed = wholeNumber("--seed <N>", "draw weights from this seed, the same on every machine (default: 0)", 0);
 const wide = new Option("--wide", "256-bit vectors, by an experimental flag of V8 for the whole process");
 const threads = wholeNumber("--threads <T>", "threads to run on (default: 1)", 1);
+
+const labels = new Option("--labels <FILE>", "class names: a JSON array of strings, or one name a line");
+const preprocessing: readonly Option[] = [
+  new Option("--preprocessing <PRESET>", "how pictures go in: torchvision, timm, tensorflow, megvii, unit, ..."),
+  new Option("--resize <N>", "short side before the crop, in pixels, or none"),
+  new Option("--crop <N>", "centre crop in pixels: 224, or 192x256"),
+  new Option("--scale <X>", "first factor of every byte: 1/255"),
+  new Option("--mean <R,G,B>", "then subtracted"),
+  new Option("--std <R,G,B>", "then divides what is left"),
+  new Option("--channel-order <ORDER>", "of the network's input").choices(["rgb", "bgr", "grey"]),
+];
 
 /** The verbs, in the order of the help. */
 export const verbs: readonly Verb[] = [
@@ -122,17 +135,11 @@ export const verbs: readonly Verb[] = [
     takesModel: true,
     options: [
       weights,
-      new Option("--labels <FILE>", "class names: a JSON array of strings, or one name a line"),
+      labels,
       wholeNumber("--top <K>", "classes told of each picture (default: 5)", 1),
       json,
       seed,
-      new Option("--preprocessing <PRESET>", "how pictures go in: torchvision, timm, tensorflow, megvii, unit, ..."),
-      new Option("--resize <N>", "short side before the crop, in pixels, or none"),
-      new Option("--crop <N>", "centre crop in pixels: 224, or 192x256"),
-      new Option("--scale <X>", "first factor of every byte: 1/255"),
-      new Option("--mean <R,G,B>", "then subtracted"),
-      new Option("--std <R,G,B>", "then divides what is left"),
-      new Option("--channel-order <ORDER>", "of the network's input").choices(["rgb", "bgr", "grey"]),
+      ...preprocessing,
     ],
     examples: [
       ["one photo", "depthwise classify mobilenet_v2_1.0_224 --weights w.safetensors --labels names.json cat.jpg"],
@@ -169,5 +176,109 @@ export const verbs: readonly Verb[] = [
     ],
     failsWhen: "a file cannot be read or does not fit the network",
     load: async () => (await import("../commands/bench.ts")).bench,
+  },
+  {
+    name: "compile",
+    summary: "Compiles a network to a folder that needs nothing else to run: in pages, workers, Node, Deno, Bun.",
+    usage: "MODEL [options of the network] -o FOLDER [options]",
+    takesModel: true,
+    options: [
+      new Option("-o, --output <FOLDER>", "where model.wasm, model.mjs and their kin go; it is made if need be"),
+      new Option(
+        "--weights-type <TYPE>",
+        "how the file holds the weights; they are decoded at the start (default: f32)",
+      ).choices(["f32", "f16", "int8"]),
+      new Option("--split", "weights in model.weights, for caching apart from the code"),
+      new Option("--single", "everything in model.mjs: nothing is fetched"),
+      new Option("--page", "demo.html too: one page with everything inside, works offline"),
+      wholeNumber("--threads <T>", "most threads, where a page is cross-origin isolated (default: 1)", 1),
+      new Option(
+        "--simd <BUILD>",
+        "code for relaxed SIMD, for plain SIMD, or for whatever there is (default: both)",
+      ).choices(["plain", "relaxed", "both"]),
+      weights,
+      seed,
+      labels,
+      json,
+      ...preprocessing,
+    ],
+    examples: [
+      ["for a page", "depthwise compile mobilenet_v2_1.0_224 --weights w.safetensors --labels names.json -o model"],
+      ["a quarter of the bytes", "depthwise compile model.safetensors --weights-type int8 -o model"],
+      ["to show somebody", "depthwise compile model.safetensors --page -o model && open model/demo.html"],
+    ],
+    failsWhen: "a file cannot be read or written, or does not fit the network",
+    load: async () => (await import("../commands/compile.ts")).compileCommand,
+  },
+  {
+    name: "verify",
+    summary: "Proves a compiled model again: hashes of its files, and its output beside the reference's.",
+    usage: "FILE|FOLDER [--json]",
+    takesModel: false,
+    argument: "[FILE|FOLDER]",
+    options: [json],
+    examples: [
+      ["a folder that compile wrote", "depthwise verify model"],
+      ["one module, wherever it came from", "depthwise verify downloads/model.wasm"],
+      ["for a program", "depthwise verify model --json | jq .verified"],
+    ],
+    failsWhen: "anything is not what the certificate says, or there is none",
+    load: async () => (await import("../commands/verify.ts")).verify,
+  },
+  {
+    name: "convert",
+    summary: "Writes a model file in another format.",
+    usage: "IN OUT [--family F] [--naming N] [--weights-type T] [--drop-background] [--json]",
+    takesModel: false,
+    argument: "[FILE...]",
+    options: [
+      new Option("--family <F>", "the family or variant that IN is of, where its tensors fit several"),
+      new Option("--naming <N>", "names and layouts of the tensors in OUT: depthwise, torchvision, timm, ..."),
+      new Option("--weights-type <T>", "how numbers are stored in .safetensors, .pth: f32, f16 (default: f32)").choices(
+        ["f32", "f16"],
+      ),
+      new Option("--drop-background", "leave out the first class, TensorFlow's background"),
+      json,
+    ],
+    examples: [
+      [
+        "PyTorch's weights as a model file of ours",
+        "depthwise convert mobilenet_v2-b0353104.pth mobilenet_v2.safetensors",
+      ],
+      ["a TFLite network for ONNX runtimes", "depthwise convert mobilenet_v1_0.25_224.tflite mobilenet_v1.onnx"],
+      [
+        "a model for PyTorch, under torchvision's names, in half the bytes",
+        "depthwise convert model.safetensors model.pth --naming torchvision --weights-type f16",
+      ],
+    ],
+    failsWhen: "IN cannot be read or is no network that OUT's format can hold, or OUT cannot be written",
+    load: async () => (await import("../commands/convert.ts")).convert,
+  },
+  {
+    name: "pull",
+    summary: "Downloads a model file from the Hugging Face hub or an address, into the cache.",
+    usage: "hf:ORG/NAME[/FILE] | URL | --list [options]",
+    takesModel: false,
+    argument: "[ADDRESS...]",
+    options: [
+      new Option("-o, --output <FILE>", "where to put a copy of it"),
+      new Option("--sha256 <HASH>", "what its SHA-256 must be"),
+      new Option("--list", "weights on public hubs that are known to be read: for which network, licence, names"),
+      new Option("--refresh", "download it again though it is there"),
+      wholeNumber("--retries <N>", "attempts after the first that get no further (default: 5)", 0),
+      wholeNumber("--stall <S>", "seconds without a byte before a connection is given up (default: 30)", 1),
+      wholeNumber("--max-size <BYTES>", "the largest file taken (default: 2 GiB)", 1),
+      json,
+    ],
+    examples: [
+      ["timm's MobileNetV2, model.safetensors in the cache", "depthwise pull hf:timm/mobilenetv2_100.ra_in1k"],
+      [
+        "torchvision's, whose name says its checksum",
+        "depthwise pull https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth -o squeezenet.pth",
+      ],
+      ["what is known", "depthwise pull --list"],
+    ],
+    failsWhen: "the file cannot be had, or is not what it must be",
+    load: async () => (await import("../commands/pull.ts")).pull,
   },
 ];

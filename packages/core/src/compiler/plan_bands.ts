@@ -1,0 +1,139 @@
+import { type Block, bandedStep, blockOf, isRowCall, rowsKept, rowsNeeded, studySteps } from "./bands.ts";
+import { type Buffer, imageBytes, rowBytes } from "./layout.ts";
+import type { Lowered } from "./lower.ts";
+import type { RowRange, Step } from "./plan.ts";
+import type { Target } from "./target.ts";
+
+/** What the planner believes of a machine. */
+export interface Machine {
+  /** Bytes that stay in the second-level cache while other things pass through it. */
+  readonly cacheBytes: number;
+  /** Nanoseconds for a byte written to memory beyond it, or read from there. */
+  readonly beyondCache: number;
+  /** Nanoseconds for a byte of a band that moves up, read and written within the cache. */
+  readonly move: number;
+  /** Nanoseconds for a multiply-accumulate. */
+  readonly mac: number;
+  /** Nanoseconds for a call of a kernel: beginnings and ends of loops that branch prediction misses. */
+  readonly call: number;
+}
+
+/**
+ * What is assumed where nobody measured. Memory beyond the second-level cache costs 0.007 (Zen 5) to 0.12 nanoseconds a byte (an older
+ * server); here stands the geometric mean. It decides between equals only: where bands pay, they pay on both.
+ */
+const typicalMachine: Machine = { cacheBytes: 400_000, beyondCache: 0.03, move: 0.04, mac: 0.04, call: 200 };
+
+/** Most steps of a block: two inverted residuals, or a ShuffleNet unit with two branches. */
+const MOST_STEPS = 8;
+/** Most rows of a band: more change nothing but the cache that they take. */
+const MOST_ROWS = 16;
+
+/** A block, rows for its bands, and the nanoseconds that this saves. */
+interface Candidate {
+  readonly block: Block;
+  readonly rows: number;
+  readonly saved: number;
+}
+
+/** What saving is counted for. */
+interface Setting {
+  readonly machine: Machine;
+  readonly threads: number;
+}
+
+/** Runs steps band by band where that saves time, by a model of what memory access costs. */
+export function planBands(lowered: Lowered, { threads }: Target, machine: Machine = typicalMachine): Lowered {
+  const { steps } = lowered;
+  const on: Setting = { machine, threads };
+  const study = studySteps(lowered);
+  const large = [...study.uses].flatMap(([buffer, use]) => (isLarge(buffer, machine) ? use : []));
+  // From the last step backwards: the best that can be saved from each step on, and the block that begins there then.
+  const saved = new Array<number>(steps.length + 1).fill(0);
+  const chosen = new Array<Candidate | undefined>(steps.length);
+  for (let first = steps.length - 1; first >= 0; first--) {
+    saved[first] = saved[first + 1] as number;
+    for (let last = first + 1; last < Math.min(steps.length, first + MOST_STEPS); last++) {
+      const after = saved[last + 1] as number;
+      if (!large.some((use) => use.first >= first && use.last <= last)) continue;
+      const block = blockOf(study, first, last);
+      if (block === undefined || accessSaved(block, on) + after <= (saved[first] as number)) continue;
+      const candidate = bestRows(block, on);
+      const sum = candidate.saved + after;
+      if (sum > (saved[first] as number)) [saved[first], chosen[first]] = [sum, candidate];
+    }
+  }
+  const planned: Step[] = [];
+  for (let index = 0; index < steps.length; ) {
+    const candidate = chosen[index];
+    planned.push(candidate ? bandedStep(candidate.block, candidate.rows, threads) : (steps[index] as Step));
+    index += candidate?.block.steps.length ?? 1;
+  }
+  return { ...lowered, steps: planned };
+}
+
+function isLarge(buffer: Buffer, machine: Machine): boolean {
+  return imageBytes(buffer) > machine.cacheBytes;
+}
+
+/** Nanoseconds for memory beyond the cache, of inner buffers that would need it. */
+function accessSaved({ steps, inner }: Block, { machine, threads }: Setting): number {
+  let bytes = 0;
+  for (const buffer of inner.keys()) {
+    if (!isLarge(buffer, machine)) continue;
+    for (const { traffic } of steps) bytes += traffic.get(buffer) ?? 0;
+  }
+  return (bytes * machine.beyondCache) / threads;
+}
+
+function bestRows(block: Block, on: Setting): Candidate {
+  let best: Candidate = { block, rows: 1, saved: Number.NEGATIVE_INFINITY };
+  const whole = [...block.inner.keys()].reduce((sum, buffer) => sum + imageBytes(buffer), 0);
+  // Weights need room in the cache too; and with many threads, their bands together must not take more memory than the whole would.
+  const room = Math.min(on.machine.cacheBytes - constantBytes(block.steps), whole / on.threads);
+  for (let rows = 1; rows <= Math.min(block.height, MOST_ROWS) && bandBytes(block, rows) <= room; rows++) {
+    const saved = accessSaved(block, on) - nanosecondsSpent(block, rows, on);
+    if (saved > best.saved) best = { block, rows, saved };
+  }
+  return best;
+}
+
+/** Nanoseconds that bands take beside the work itself. */
+function nanosecondsSpent(block: Block, rows: number, { machine, threads }: Setting): number {
+  const share = Math.ceil(block.height / threads);
+  const bands = Math.ceil(share / rows);
+  let spent = 0;
+  for (const [buffer, range] of block.inner) {
+    spent += (bands - 1) * rowsKept(range) * rowBytes(buffer) * machine.move;
+  }
+  for (const step of block.steps) {
+    const [output] = step.writes as readonly [Buffer];
+    const range = block.inner.get(output);
+    // Each thread begins with rows that its neighbour has too.
+    const again = threads > 1 && range ? rowsKept(range) / output.height : 0;
+    spent += step.macs * machine.mac * (again + tailShare(step, range, rows) / threads);
+    spent += bands * step.calls.length * machine.call;
+  }
+  return spent;
+}
+
+function bandBytes({ inner }: Block, rows: number): number {
+  return [...inner].reduce((sum, [buffer, range]) => sum + rowsNeeded(range, rows) * rowBytes(buffer), 0);
+}
+
+/** What the last tile of each band computes twice, as a share of the step's work. */
+function tailShare({ calls }: Step, range: RowRange | undefined, rows: number): number {
+  return Math.max(
+    ...calls.filter(isRowCall).map((call) => {
+      const pixels = call.rows.units * rows * (range?.rate ?? 1);
+      const waste = (units: number) => (Math.ceil(units / call.grain) * call.grain) / units;
+      return waste(pixels) - waste(call.units);
+    }),
+  );
+}
+
+function constantBytes(steps: readonly Step[]): number {
+  const addresses = steps.flatMap(({ calls }) => calls.flatMap(({ args }) => args));
+  const constants = new Set(addresses.flatMap((address) => (address.kind === "constant" ? address.constant : [])));
+  return [...constants].reduce((sum, { bytes }) => sum + bytes, 0);
+}

@@ -1,0 +1,94 @@
+/** An estimate and where another run of the same measurement would come out, nine or nineteen times in twenty. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The middle value, or the mean of the two in the middle. NaN for none. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which the share lies; between two neighbours where it falls between them. NaN for none. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  if (sorted.length === 0) return Number.NaN;
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  const [low, high] = [sorted[below] as number, sorted[above] as number];
+  return low + (position - below) * (high - low);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/**
+ * Two-sided 95 % points of Student's t distribution for 1 to 30 degrees of freedom (any table of statistics; checked in the test by
+ * integration). Beyond, the normal distribution's 1.96 is close enough.
+ */
+const student: readonly number[] = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/** The 95 % point of Student's t distribution. */
+export function studentPoint(degrees: number): number {
+  return student[degrees - 1] ?? 1.96;
+}
+
+/**
+ * Positive figures of several sessions, a list of samples each, as one estimate with its interval.
+ *
+ * Samples within a session are not independent: the machine was as busy, the memory lay where it lay. So a session counts once, by its
+ * median, and the spread between the sessions says how far another run would come out: the interval holds the estimate of another run
+ * of as many sessions 95 times in 100, if sessions are alike (Student's prediction interval, on logarithms: times and ratios err by
+ * factors). The estimate is the geometric mean of the sessions' medians. With a single session its samples stand for sessions.
+ */
+export function estimateOf(sessions: readonly (readonly number[])[]): Estimate {
+  const filled = sessions.filter((samples) => samples.length > 0);
+  const parts = filled.length === 1 ? (filled[0] as readonly number[]) : filled.map(median);
+  const logs = parts.map(Math.log);
+  const centre = mean(logs);
+  if (logs.length < 2) return { value: Math.exp(centre), low: 0, high: Number.POSITIVE_INFINITY };
+  const deviation = Math.sqrt(logs.reduce((sum, log) => sum + (log - centre) ** 2, 0) / (logs.length - 1));
+  const reach = studentPoint(logs.length - 1) * deviation * Math.sqrt(2 / logs.length);
+  return { value: Math.exp(centre), low: Math.exp(centre - reach), high: Math.exp(centre + reach) };
+}
+
+/** The same for figures that may be 0 or negative, one a seed: mean and the interval of another run's mean. */
+export function meanEstimate(values: readonly number[]): Estimate {
+  const centre = mean(values);
+  if (values.length < 2) return { value: centre, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
+  const reach = studentPoint(values.length - 1) * deviation * Math.sqrt(2 / values.length);
+  return { value: centre, low: centre - reach, high: centre + reach };
+}
+
+/** Pearson's correlation of two equally long lists. NaN where one of them is constant. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (const [i, value] of a.entries()) {
+    const [da, db] = [value - meanA, (b[i] ?? Number.NaN) - meanB];
+    ab += da * db;
+    aa += da * da;
+    bb += db * db;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+/** Spearman's rank correlation: 1 for the same order, −1 for the opposite one. Equal values share their mean rank. */
+export function rankCorrelation(a: readonly number[], b: readonly number[]): number {
+  return correlation(ranks(a), ranks(b));
+}
+
+function ranks(values: readonly number[]): readonly number[] {
+  return values.map((value) => {
+    const below = values.filter((other) => other < value).length;
+    const equal = values.filter((other) => other === value).length;
+    return below + (equal + 1) / 2;
+  });
+}

@@ -1,0 +1,318 @@
+import { hash } from "../compiler/convolution_parts.ts";
+import {
+  type Buffer,
+  buffersOf,
+  FLOAT,
+  LANES,
+  type Place,
+  pixelBytes,
+  roundUpToLanes,
+  rowBytes,
+  runsOf,
+  type View,
+} from "../compiler/layout.ts";
+import { copyCalls, inNaturalOrder, strideName, strideOf } from "../compiler/lower_elementwise.ts";
+import { at, atPixel, channelwiseLayout, inOrder, viewOf } from "../compiler/lowering.ts";
+import type { Call } from "../compiler/plan.ts";
+import { invariant } from "../errors.ts";
+import type { Node } from "../graph/graph.ts";
+import type { Pair, Window } from "../graph/operations.ts";
+import { type DepthwiseGradientSpec, depthwiseGradientKernel } from "./kernels/depthwise_gradient.ts";
+import { type KernelGradientSpec, kernelGradientKernel } from "./kernels/kernel_gradient.ts";
+import type { StepNode, StepOperationOf } from "./step_graph.ts";
+import type { StepLowering } from "./step_lowering.ts";
+
+/** A convolution whose kernel's gradient is wanted, taken apart. */
+interface Parts extends Window {
+  readonly node: StepNode;
+  readonly x: View;
+  readonly gradient: View;
+  readonly kernel: Pair;
+  readonly dilation: Pair;
+  readonly groups: number;
+  readonly inPerGroup: number;
+  readonly outPerGroup: number;
+}
+
+const noPadding = { top: 0, bottom: 0, left: 0, right: 0 };
+
+export function lowerKernelGradient(node: StepNode<StepOperationOf<"kernel_gradient">>, to: StepLowering): void {
+  const { kernel, dilation, groups, stride, padding } = node.operation;
+  const [, , inPerGroup, out] = node.shape as readonly [number, number, number, number];
+  const [x, gradient] = node.inputs.map((input) => to.view(input)) as [View, View];
+  const parts = { node, x, gradient, kernel, dilation, groups, stride, padding, inPerGroup, outPerGroup: out / groups };
+  const { outPerGroup } = parts;
+  // As convolutions themselves: with so few channels a group, lanes are for groups.
+  const isFew = groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16;
+  if (groups > 1 && (inPerGroup === 1 || isFew)) lowerByGroups(parts, to);
+  else lowerProduct(parts, to);
+}
+
+export function lowerLinearKernelGradient(node: StepNode, to: StepLowering): void {
+  const [inPerGroup, outPerGroup] = node.shape as readonly [number, number];
+  const [x, gradient] = node.inputs.map((input) => to.view(input)) as [View, View];
+  const one: Pair = [1, 1];
+  const parts = { node, x, gradient, kernel: one, dilation: one, groups: 1, stride: one, padding: noPadding };
+  lowerProduct({ ...parts, inPerGroup, outPerGroup }, to);
+}
+
+/** Multiply-accumulates for one picture. */
+function macsOf({ gradient, kernel, inPerGroup, outPerGroup, groups }: Parts): number {
+  return gradient.height * gradient.width * kernel[0] * kernel[1] * inPerGroup * outPerGroup * groups;
+}
+
+/** From one output pixel's window to the next, in x. */
+function windowStride({ stride }: Parts, buffer: Buffer) {
+  return { pixelBytes: stride[1] * pixelBytes(buffer), rowBytes: stride[0] * rowBytes(buffer) };
+}
+
+/** Dense or grouped, as matrix products: one for each stretch of floats that lie side by side in x. */
+function lowerProduct(original: Parts, to: StepLowering): void {
+  const parts = withUniformGroups(original, to);
+  const { node, x, gradient, kernel, dilation, groups, inPerGroup, outPerGroup, padding } = parts;
+  const first: View = { ...x, places: x.places.slice(0, inPerGroup) };
+  const vectors = roundUpToLanes(outPerGroup) / LANES;
+  const pitch = vectors * LANES;
+  const output = gradient.places[0] as Place;
+  const stretches = stretchesOf(parts, first);
+  const rows = stretches.reduce((sum, { floats }) => sum + floats, 0);
+  const result = to.line(node.name, groups * rows * pitch, "sums");
+  const rowOf = new Map<number, number>();
+  let row = 0;
+  const calls = stretches.map(({ buffer, channel, kh, kw, floats, entries }): Call => {
+    const spec: KernelGradientSpec = {
+      height: gradient.height,
+      width: gradient.width,
+      x: windowStride(parts, buffer),
+      gradient: strideOf(output.buffer),
+      inputs: floats,
+      vectors,
+      groups,
+      groupInputBytes: groups === 1 ? 0 : groupStep(x.places, inPerGroup) * FLOAT,
+      groupOutputBytes: groups === 1 ? 0 : groupStep(gradient.places, outPerGroup) * FLOAT,
+      resultRowBytes: pitch * FLOAT,
+      groupResultBytes: rows * pitch * FLOAT,
+    };
+    for (const { entry, float } of entries) rowOf.set(entry, row + float);
+    const name = `f32_kernel_gradient_${floats}x${outPerGroup}_g${groups}_${spec.height}x${spec.width}__${to.target.simd}_${hash(spec)}`;
+    const call = {
+      kernel: to.kernel(name, (n) => kernelGradientKernel(n, spec, to.target)),
+      args: [
+        atPixel(buffer, kh * dilation[0] - padding.top, kw * dilation[1] - padding.left, channel),
+        atPixel(output.buffer, 0, 0, output.channel),
+        at(result, row * pitch * FLOAT),
+      ],
+      units: 1,
+      grain: 1,
+    };
+    row += floats;
+    return call;
+  });
+  to.pictureStep(node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
+  const out = groups * outPerGroup;
+  to.numbersOf.set(node.id, {
+    buffer: result,
+    at: (element) => {
+      const [entry, oc] = [Math.floor(element / out), element % out];
+      const group = Math.floor(oc / outPerGroup);
+      return (group * rows + (rowOf.get(entry) as number)) * pitch + (oc % outPerGroup);
+    },
+  });
+  invariant(kernel[0] * kernel[1] * inPerGroup === rowOf.size, `the gradient of "${node.name}" misses inputs`);
+}
+
+/** Floats side by side in x that are multiplied together. */
+interface Stretch {
+  readonly buffer: Buffer;
+  readonly channel: number;
+  readonly kh: number;
+  readonly kw: number;
+  readonly floats: number;
+  /** Which rows of the kernel (taps, then channels) are at which of the floats. */
+  readonly entries: readonly { readonly entry: number; readonly float: number }[];
+}
+
+/** The stretches of one group: a run of channels at each tap, or a row of taps at once where pixels hold nothing else. */
+function stretchesOf({ kernel, dilation, inPerGroup }: Parts, group: View): readonly Stretch[] {
+  const stretches: Stretch[] = [];
+  for (const { buffer, channel, slots } of runsOf(group)) {
+    const isWholePixel = channel === 0 && slots.length === buffer.stride && dilation[1] === 1;
+    const columns = isWholePixel ? kernel[1] : 1;
+    for (let kh = 0; kh < kernel[0]; kh++) {
+      for (let kw = 0; kw < kernel[1]; kw += columns) {
+        const entries = inOrder(columns).flatMap((column) =>
+          slots.flatMap((slot, i) =>
+            slot < 0
+              ? []
+              : [{ entry: (kh * kernel[1] + kw + column) * inPerGroup + slot, float: column * slots.length + i }],
+          ),
+        );
+        stretches.push({ buffer, channel, kh, kw, floats: columns * slots.length, entries });
+      }
+    }
+  }
+  return stretches;
+}
+
+/** Floats from a group's first channel to the next group's. */
+function groupStep(places: readonly Place[], perGroup: number): number {
+  return (places[perGroup] as Place).channel - (places[0] as Place).channel;
+}
+
+/** Whether groups lie in one buffer, all alike, equally far apart. */
+function isUniform({ places }: View, perGroup: number): boolean {
+  const first = places[0] as Place;
+  const step = places.length > perGroup ? groupStep(places, perGroup) : 0;
+  return places.every(({ buffer, channel }, c) => {
+    const model = places[c % perGroup] as Place;
+    return buffer === first.buffer && channel === model.channel + Math.floor(c / perGroup) * step;
+  });
+}
+
+function isSideBySide({ places }: View, perGroup: number): boolean {
+  return places.every(({ channel }, c) => c % perGroup === 0 || channel === (places[c - 1] as Place).channel + 1);
+}
+
+/** The operands as the product needs them, copied where they are not: groups alike, and a group's gradients side by side. */
+function withUniformGroups(parts: Parts, to: StepLowering): Parts {
+  const { node, groups, inPerGroup, outPerGroup } = parts;
+  const asNode = node as unknown as Node;
+  const isReady = isUniform(parts.gradient, outPerGroup) && isSideBySide(parts.gradient, outPerGroup);
+  const gradient = isReady ? parts.gradient : inNaturalOrder(asNode, parts.gradient, to);
+  const x = groups === 1 || isUniform(parts.x, inPerGroup) ? parts.x : inNaturalOrder(asNode, parts.x, to, border(parts));
+  return { ...parts, x, gradient };
+}
+
+/** The border that a copy of x needs: what the windows read beyond it. */
+function border({ x, gradient, kernel, dilation, stride, padding }: Parts) {
+  const after = (axis: 0 | 1, size: number, count: number, before: number) =>
+    Math.max(0, (count - 1) * stride[axis] - before + (kernel[axis] - 1) * dilation[axis] + 1 - size);
+  return {
+    ...padding,
+    bottom: after(0, x.height, gradient.height, padding.top),
+    right: after(1, x.width, gradient.width, padding.left),
+  };
+}
+
+/** Depthwise, and groups of few channels: a lane for each group, one call for each pair of an input and an output channel of a group. */
+function lowerByGroups(parts: Parts, to: StepLowering): void {
+  const { node, kernel, groups, inPerGroup, outPerGroup, dilation, padding } = parts;
+  const planes = planesOf(parts.x, inPerGroup, groups);
+  const asNode = node as unknown as Node;
+  const x = planes ? parts.x : spreadGroups(node, to, parts.x, inPerGroup, border(parts));
+  const layout = channelwiseLayout({ ...x, places: inOrder(groups).map((g) => x.places[g * inPerGroup] as Place) });
+  const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode, to, parts, layout);
+  const taps = kernel[0] * kernel[1];
+  const floats = layout.channels * taps;
+  const result = to.line(node.name, inPerGroup * outPerGroup * floats, "sums");
+  const calls: Call[] = [];
+  for (let ic = 0; ic < inPerGroup; ic++) {
+    for (let oc = 0; oc < outPerGroup; oc++) {
+      for (const { run, vectors, channel } of layout.runs) {
+        const group = run.slots.find((slot) => slot >= 0) as number;
+        const lane = run.slots.indexOf(group);
+        const input = x.places[group * inPerGroup + ic] as Place;
+        const output = gradient.places[group * outPerGroup + oc] as Place;
+        const spec: DepthwiseGradientSpec = {
+          height: gradient.height,
+          width: gradient.width,
+          kernel,
+          tap: { pixelBytes: dilation[1] * pixelBytes(input.buffer), rowBytes: dilation[0] * rowBytes(input.buffer) },
+          x: windowStride(parts, input.buffer),
+          gradient: strideOf(output.buffer),
+        };
+        const strides = [spec.tap, spec.x, spec.gradient].flatMap((s) => [s.pixelBytes, s.rowBytes]);
+        const name = `f32_depthwise_gradient_${kernel.join("x")}_${spec.height}x${spec.width}__${to.target.simd}_${strideName(strides)}`;
+        calls.push({
+          kernel: to.kernel(name, (n) => depthwiseGradientKernel(n, spec, to.target)),
+          args: [
+            atPixel(input.buffer, -padding.top, -padding.left, input.channel - lane),
+            atPixel(output.buffer, 0, 0, output.channel - lane),
+            at(result, ((ic * outPerGroup + oc) * floats + channel * taps) * FLOAT),
+          ],
+          units: vectors,
+          grain: 1,
+        });
+      }
+    }
+  }
+  to.pictureStep(node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
+  const out = groups * outPerGroup;
+  to.numbersOf.set(node.id, {
+    buffer: result,
+    at: (element) => {
+      const [entry, channel] = [Math.floor(element / out), element % out];
+      const [tap, ic] = [Math.floor(entry / inPerGroup), entry % inPerGroup];
+      const [group, oc] = [Math.floor(channel / outPerGroup), channel % outPerGroup];
+      const position = layout.positions[group] as number;
+      const [vector, lane] = [Math.floor(position / LANES), position % LANES];
+      return (ic * outPerGroup + oc) * floats + (vector * taps + tap) * LANES + lane;
+    },
+  });
+}
+
+/** Whether each channel of the groups lies in a plane that has the groups in the same order as the first one. */
+function planesOf({ places }: View, perGroup: number, groups: number): boolean {
+  const distance = (group: number, c: number) => {
+    const [first, other] = [places[group * perGroup] as Place, places[group * perGroup + c] as Place];
+    return first.buffer === other.buffer ? other.channel - first.channel : Number.NaN;
+  };
+  for (let c = 1; c < perGroup; c++) {
+    for (let group = 0; group < groups; group++) if (distance(group, c) !== distance(0, c)) return false;
+  }
+  return true;
+}
+
+/** Whether the gradient's channels lie like the groups in a layout, plane by plane. */
+function followsLayout({ gradient, outPerGroup }: Parts, layout: ReturnType<typeof channelwiseLayout>): boolean {
+  for (let oc = 0; oc < outPerGroup; oc++) {
+    for (const { run } of layout.runs) {
+      const lanes = run.slots.flatMap((group, lane) => (group < 0 ? [] : [{ group, lane }]));
+      const [head] = lanes as [{ group: number; lane: number }];
+      const origin = gradient.places[head.group * outPerGroup + oc] as Place;
+      for (const { group, lane } of lanes) {
+        const place = gradient.places[group * outPerGroup + oc] as Place;
+        if (place.buffer !== origin.buffer || place.channel - origin.channel !== lane - head.lane) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/** The gradient in planes that follow a layout. */
+function copyLike(node: Node, to: StepLowering, parts: Parts, layout: ReturnType<typeof channelwiseLayout>): View {
+  const { gradient, outPerGroup } = parts;
+  const positions = gradient.places.map(
+    (_, c) => (c % outPerGroup) * layout.channels + (layout.positions[Math.floor(c / outPerGroup)] as number),
+  );
+  return copied(node, to, gradient, positions, layout.channels * outPerGroup, noPadding);
+}
+
+/** Channels of groups in planes, groups in order. */
+function spreadGroups(
+  node: StepNode,
+  to: StepLowering,
+  x: View,
+  perGroup: number,
+  padding: ReturnType<typeof border>,
+): View {
+  const plane = roundUpToLanes(x.places.length / perGroup);
+  const positions = x.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
+  return copied(node as unknown as Node, to, x, positions, plane * perGroup, padding);
+}
+
+function copied(
+  node: Node,
+  to: StepLowering,
+  view: View,
+  positions: readonly number[],
+  stride: number,
+  padding: typeof noPadding,
+): View {
+  const { height, width } = view;
+  const buffer = to.buffer({ name: `${node.name}/copy`, height, width, stride, halo: { padding, fill: 0 } });
+  const copy = viewOf({ buffer, channel: 0, preparation: [] }, positions);
+  const calls = [...to.fillHalo(buffer), ...copyCalls(to, view, copy)];
+  to.step({ name: `${node.name}/copy`, op: "copy" }, calls, buffersOf(view), [buffer]);
+  return copy;
+}

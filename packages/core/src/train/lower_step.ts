@@ -1,0 +1,455 @@
+import { type Buffer, buffersOf, FLOAT, hasHalo, pictureOf, pixelBytes, roundUpToLanes, rowBytes, type View } from "../compiler/layout.ts";
+import { lowerNode } from "../compiler/lower.ts";
+import { copyCalls, inNaturalOrder, strideName, strideOf } from "../compiler/lower_elementwise.ts";
+import { at, atPixel, channelwiseLayout, fillAll, floats, inOrder, viewOf } from "../compiler/lowering.ts";
+import type { Step } from "../compiler/plan.ts";
+import type { Target } from "../compiler/target.ts";
+import { UnsupportedError } from "../errors.ts";
+import type { Node, ValueId } from "../graph/graph.ts";
+import type { Operation } from "../graph/operations.ts";
+import { lossGradientKernel, lossKernel } from "./kernels/loss.ts";
+import { copyPixelsKernel, spreadKernel } from "./kernels/normalize.ts";
+import { averagePoolGradientKernel, maxPoolGradientKernel, pixelSumKernel, type PoolGradientSpec } from "./kernels/scatter.ts";
+import { lowerKernelGradient, lowerLinearKernelGradient } from "./lower_kernel_gradient.ts";
+import {
+  inOrderOf,
+  lowerActivationGradient,
+  lowerMoments,
+  lowerNormalize,
+  lowerNormalizeGradient,
+  lowerNormalizeSums,
+} from "./lower_normalize.ts";
+import type { GradientOperation, StepGraph, StepNode, StepOperation, StepOperationOf } from "./step_graph.ts";
+import { StepLowering } from "./step_lowering.ts";
+
+/** Memory that the host fills or reads: one picture's part after another. */
+export interface StepPort {
+  readonly name: string;
+  readonly buffer: Buffer;
+  readonly elements: number;
+}
+
+/** A training step as steps over buffers. */
+export interface LoweredStep {
+  readonly to: StepLowering;
+  readonly steps: readonly Step[];
+  readonly inputs: readonly StepPort[];
+  readonly loss: StepPort;
+  readonly logits: StepPort;
+  readonly batch: number;
+}
+
+type Rule<K extends StepOperation["op"]> = (node: StepNode<StepOperationOf<K>>, to: StepLowering) => void;
+
+const rules = {
+  moments: lowerMoments,
+  normalize: lowerNormalize,
+  normalize_sums: lowerNormalizeSums,
+  normalize_gradient: lowerNormalizeGradient,
+  activation_gradient: lowerActivationGradient,
+  kernel_gradient: lowerKernelGradient,
+  linear_kernel_gradient: lowerLinearKernelGradient,
+  row: (node, to) => {
+    const { buffer, at: place } = to.whichNumbers(node.inputs[0] as ValueId);
+    const first = node.operation.index * (node.shape[0] as number);
+    to.numbersOf.set(node.id, { buffer, at: (element) => place(first + element) });
+  },
+  // Rearranged parameters: their numbers were prepared before lowering began.
+  transpose_kernel: () => {},
+  transpose: () => {},
+  dilate: lowerDilate,
+  sum_pixels: lowerSumPixels,
+  sum_products: lowerSumProducts,
+  max_pool_gradient: lowerPoolGradient,
+  average_pool_gradient: lowerPoolGradient,
+  spread: lowerSpread,
+  embed: lowerEmbed,
+  crop: lowerCrop,
+  reshape: lowerReshape,
+  softmax_cross_entropy: lowerLoss,
+  softmax_cross_entropy_gradient: lowerLossGradient,
+  softmax_gradient: unsupported,
+  resize_gradient: unsupported,
+} satisfies { readonly [K in GradientOperation["op"]]: Rule<K> };
+
+function unsupported(node: StepNode): void {
+  throw new UnsupportedError(`Training of a network with "${node.name}" (${node.operation.op}) cannot be compiled yet.`);
+}
+
+/**
+ * Turns a training step into steps over buffers.
+ *
+ * @param weights by parameter: its numbers as kernels shall see them
+ * @throws {UnsupportedError} for operations whose gradients are not compiled
+ */
+export function lowerStep(
+  step: StepGraph,
+  weights: ReadonlyMap<string, Float32Array>,
+  target: Target,
+  batch: number,
+): LoweredStep {
+  const to = new StepLowering(step, withTransposed(step, weights), target, batch);
+  const inputs: StepPort[] = [];
+  for (const node of step.nodes) {
+    const { operation } = node;
+    if (operation.op === "input") inputs.push(lowerInput(node, to));
+    else if (operation.op in rules) (rules[operation.op as GradientOperation["op"]] as Rule<never>)(node as never, to);
+    else lowerNode(node as Node<Operation>, to);
+  }
+  const logits = lowerLogits(step, to);
+  const loss = to.whichNumbers(step.loss).buffer;
+  return { to, steps: to.steps, inputs, logits, loss: { name: "loss", buffer: loss, elements: batch }, batch };
+}
+
+/** Rearranged parameters as numbers of their own. */
+function withTransposed(
+  step: StepGraph,
+  weights: ReadonlyMap<string, Float32Array>,
+): ReadonlyMap<string, Float32Array> {
+  const all = new Map(weights);
+  for (const { name, operation, inputs, shape } of step.nodes) {
+    const source = step.nodes[inputs[0] as ValueId];
+    const numbers = source && all.get(source.name);
+    if (numbers === undefined) continue;
+    if (operation.op === "transpose") {
+      const [rows, columns] = shape as readonly [number, number];
+      all.set(
+        name,
+        numbers.map((_, i) => numbers[(i % columns) * rows + Math.floor(i / columns)] as number),
+      );
+    } else if (operation.op === "transpose_kernel") all.set(name, transposedKernel(numbers, shape, operation.groups));
+  }
+  return all;
+}
+
+/** `[kh, kw, in/groups, out]` as `[kh, kw, out/groups, in]`, turned by 180 degrees. */
+function transposedKernel(numbers: Float32Array, shape: readonly number[], groups: number): Float32Array {
+  const [kh, kw, outPerGroup, channels] = shape as readonly [number, number, number, number];
+  const inPerGroup = channels / groups;
+  const out = outPerGroup * groups;
+  const result = new Float32Array(numbers.length);
+  let i = 0;
+  for (let tap = kh * kw - 1; tap >= 0; tap--) {
+    for (let oc = 0; oc < outPerGroup; oc++) {
+      for (let c = 0; c < channels; c++) {
+        const group = Math.floor(c / inPerGroup);
+        result[i++] = numbers[(tap * inPerGroup + (c % inPerGroup)) * out + group * outPerGroup + oc] as number;
+      }
+    }
+  }
+  return result;
+}
+
+/** What the host fills, copied into a buffer with the border that the first layers need. */
+function lowerInput(node: StepNode, to: StepLowering): StepPort {
+  const { height, width, channels } = pictureOf(node.shape);
+  const elements = node.shape.reduce((product, length) => product * length, 1);
+  const halo = to.halos.of(node.id);
+  const buffer = to.buffer({ name: node.name, height, width, stride: channels });
+  to.rooms.set(buffer, "port");
+  const direct = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(channels));
+  const padded = to.buffer({ name: `${node.name}/padded`, height, width, stride: channels, halo });
+  if (hasHalo(padded)) {
+    const view = viewOf({ buffer: padded, channel: 0, preparation: [] }, inOrder(channels));
+    to.pictureStep(node, [...to.fillHalo(padded), ...copyCalls(to, direct, view)], [buffer], [padded]);
+    to.views.set(node.id, view);
+  } else to.views.set(node.id, direct);
+  return { name: node.name, buffer, elements };
+}
+
+/** The logits side by side, for the host. */
+function lowerLogits(step: StepGraph, to: StepLowering): StepPort {
+  const node = to.node(step.logits);
+  const view = to.view(step.logits);
+  const classes = view.places.length;
+  const buffer = to.buffer({ name: "logits", height: 1, width: 1, stride: classes });
+  to.rooms.set(buffer, "port");
+  const packed = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(classes));
+  to.pictureStep(node, copyCalls(to, view, packed), buffersOf(view), [buffer]);
+  return { name: "logits", buffer, elements: classes * to.images };
+}
+
+/** A buffer that nothing else shares, because all of it is cleared first. */
+function ownRegion(node: StepNode, to: StepLowering, channels: number) {
+  const { height, width } = pictureOf(node.shape);
+  const buffer = to.buffer({ name: node.name, height, width, stride: channels, halo: to.halos.of(node.id) });
+  return { buffer, channel: 0, preparation: [] };
+}
+
+/** Channels among zeros. */
+function lowerEmbed(node: StepNode<StepOperationOf<"embed">>, to: StepLowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { start, channels } = node.operation;
+  const region = ownRegion(node, to, roundUpToLanes(channels));
+  const view = viewOf(region, inOrder(channels));
+  const part = { ...view, places: view.places.slice(start, start + input.places.length) };
+  to.pictureStep(node, [fillAll(region.buffer, 0)], [], [region.buffer]);
+  to.pictureStep(node, copyCalls(to, input, part), [...buffersOf(input), region.buffer], [region.buffer]);
+  to.views.set(node.id, view);
+}
+
+/** Zeros between the pixels. */
+function lowerDilate(node: StepNode<StepOperationOf<"dilate">>, to: StepLowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { stride } = node.operation;
+  const layout = channelwiseLayout(input);
+  const region = ownRegion(node, to, layout.channels);
+  const { buffer } = region;
+  const output = { pixelBytes: stride[1] * pixelBytes(buffer), rowBytes: stride[0] * rowBytes(buffer) };
+  const calls = layout.runs.map(({ run, vectors, channel }) => {
+    const spec = { height: input.height, width: input.width, vectors, x: strideOf(run.buffer), output };
+    const strides = strideName([spec.x.pixelBytes, spec.x.rowBytes, output.pixelBytes, output.rowBytes]);
+    return {
+      kernel: to.kernel(`f32_dilate_${spec.height}x${spec.width}_${vectors * 4}_${strides}`, (n) =>
+        copyPixelsKernel(n, spec),
+      ),
+      args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(buffer, 0, 0, region.channel + channel)],
+      units: 1,
+      grain: 1,
+    };
+  });
+  to.pictureStep(node, [fillAll(buffer, 0)], [], [buffer]);
+  to.pictureStep(node, calls, [...buffersOf(input), buffer], [buffer]);
+  to.views.set(node.id, viewOf(region, layout.positions));
+}
+
+function lowerCrop(node: StepNode<StepOperationOf<"crop">>, to: StepLowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { height, width, channels } = pictureOf(node.shape);
+  const { top, left } = node.operation.padding;
+  const region = to.allocate(node as unknown as Node, roundUpToLanes(channels));
+  const view = viewOf(region, inOrder(channels));
+  const inputs = new Set(buffersOf(input));
+  const address = (buffer: Buffer) => (inputs.has(buffer) ? atPixel(buffer, top, left, 0) : atPixel(buffer, 0, 0, 0));
+  const calls = copyCalls(to, { ...input, height, width }, view, address);
+  to.pictureStep(node, [...region.preparation, ...calls], buffersOf(input), [region.buffer]);
+  to.views.set(node.id, view);
+}
+
+/** The same elements in another shape: channels side by side, then seen otherwise. */
+function lowerReshape(node: StepNode, to: StepLowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { height, width, channels } = pictureOf(node.shape);
+  if (input.height === height && input.width === width) {
+    to.views.set(node.id, { height, width, places: input.places });
+    return;
+  }
+  const plain = to.buffer({ name: node.name, height, width, stride: channels });
+  const seen: Buffer = { ...plain, height: input.height, width: input.width, stride: input.places.length };
+  const packed = viewOf({ buffer: seen, channel: 0, preparation: [] }, inOrder(input.places.length));
+  const address = (buffer: Buffer) => (buffer === seen ? at(plain, 0) : atPixel(buffer, 0, 0, 0));
+  to.pictureStep(node, copyCalls(to, input, packed, address), buffersOf(input), [plain]);
+  to.views.set(node.id, viewOf({ buffer: plain, channel: 0, preparation: [] }, inOrder(channels)));
+}
+
+/** A bias's gradient: added up over all pixels of all pictures. */
+function lowerSumPixels(node: StepNode, to: StepLowering): void {
+  const x = to.view(node.inputs[0] as ValueId);
+  const layout = channelwiseLayout(x);
+  const result = to.line(node.name, layout.channels, "sums");
+  const calls = layout.runs.map(({ run, vectors, channel }) => {
+    const spec = { height: x.height, width: x.width, a: strideOf(run.buffer), b: undefined };
+    const name = `f32_pixel_sum_${x.height}x${x.width}_${strideName([spec.a.pixelBytes, spec.a.rowBytes])}`;
+    return {
+      kernel: to.kernel(name, (n) => pixelSumKernel(n, spec, to.target)),
+      args: [atPixel(run.buffer, 0, 0, run.channel), at(result, channel * FLOAT)],
+      units: vectors,
+      grain: 1,
+    };
+  });
+  to.pictureStep(node, calls, [...buffersOf(x), result], [result]);
+  to.numbersOf.set(node.id, { buffer: result, at: (element) => layout.positions[element] as number });
+}
+
+/** The gradient of a channel's scale: Σ a·b for each picture. */
+function lowerSumProducts(node: StepNode, to: StepLowering): void {
+  const [aId, bId] = node.inputs as readonly [ValueId, ValueId];
+  const a = inNaturalOrder(node as unknown as Node, to.view(aId), to);
+  const b = inNaturalOrder(node as unknown as Node, to.view(bId), to);
+  const channels = a.places.length;
+  const region = to.allocate(node as unknown as Node, roundUpToLanes(channels));
+  const [first, second] = [a.places[0], b.places[0]] as [View["places"][number], View["places"][number]];
+  const spec = { height: a.height, width: a.width, a: strideOf(first.buffer), b: strideOf(second.buffer) };
+  const strides = strideName([spec.a.pixelBytes, spec.a.rowBytes, spec.b.pixelBytes, spec.b.rowBytes]);
+  const kernel = to.kernel(`f32_sum_products_${a.height}x${a.width}__${to.target.simd}_${strides}`, (n) =>
+    pixelSumKernel(n, spec, to.target),
+  );
+  const args = [
+    atPixel(first.buffer, 0, 0, first.channel),
+    atPixel(second.buffer, 0, 0, second.channel),
+    atPixel(region.buffer, 0, 0, region.channel),
+  ];
+  const call = { kernel, args, units: roundUpToLanes(channels) / 4, grain: 1 };
+  to.pictureStep(node, [...region.preparation, call], [...buffersOf(a), ...buffersOf(b)], [region.buffer]);
+  to.views.set(node.id, viewOf(region, inOrder(channels)));
+}
+
+function lowerPoolGradient(
+  node: StepNode<StepOperationOf<"max_pool_gradient"> | StepOperationOf<"average_pool_gradient">>,
+  to: StepLowering,
+): void {
+  const { operation } = node;
+  const [gradientId, xId] = node.inputs as readonly [ValueId, ValueId?];
+  const isMax = operation.op === "max_pool_gradient";
+  const original = to.view(gradientId);
+  const x = xId === undefined ? undefined : withLowBorder(node, to, to.view(xId), original);
+  const gradient = x ? inOrderOf(node, to, original, x) : original;
+  const layout = channelwiseLayout(gradient);
+  const { padding, stride, kernel } = operation;
+  // Windows reach into a border, whose sums nobody reads.
+  const [, height, width] = node.shape as readonly [number, number, number, number];
+  const overhang = (axis: 0 | 1, size: number, before: number) =>
+    Math.max(0, ((original[axis === 0 ? "height" : "width"] as number) - 1) * stride[axis] + kernel[axis] - before - size);
+  const halo = {
+    padding: {
+      top: padding.top,
+      left: padding.left,
+      bottom: overhang(0, height, padding.top),
+      right: overhang(1, width, padding.left),
+    },
+    fill: 0,
+  };
+  const buffer = to.buffer({ name: node.name, height, width, stride: layout.channels, halo });
+  const factors = isMax ? undefined : averageShares(operation, original);
+  to.pictureStep(node, [fillAll(buffer, 0)], [], [buffer]);
+  const calls = layout.runs.map(({ run, vectors, channel }) => {
+    const xPlace = x && x.places[run.slots.find((slot) => slot >= 0) as number];
+    const xBuffer = xPlace?.buffer ?? buffer;
+    const cell = (of: Buffer) => ({ pixelBytes: pixelBytes(of), rowBytes: rowBytes(of) });
+    const step = (of: Buffer) => ({ pixelBytes: stride[1] * pixelBytes(of), rowBytes: stride[0] * rowBytes(of) });
+    const spec: PoolGradientSpec = {
+      height: gradient.height,
+      width: gradient.width,
+      kernel,
+      resultCell: cell(buffer),
+      xCell: cell(xBuffer),
+      result: step(buffer),
+      x: step(xBuffer),
+      gradient: strideOf(run.buffer),
+      vectors,
+    };
+    const strides = [spec.resultCell, spec.xCell, spec.gradient].flatMap((s) => [s.pixelBytes, s.rowBytes]);
+    const name = `f32_${node.operation.op}_${kernel.join("x")}_s${stride.join("x")}_${spec.height}x${spec.width}_${vectors * 4}_${factors?.length === 1}_${strideName(strides)}`;
+    const from = atPixel(run.buffer, 0, 0, run.channel);
+    const into = atPixel(buffer, -padding.top, -padding.left, channel);
+    return {
+      kernel: to.kernel(name, (n) =>
+        factors ? averagePoolGradientKernel(n, spec, factors.length === 1) : maxPoolGradientKernel(n, spec),
+      ),
+      args: factors
+        ? [from, into, floats(factors)]
+        : [
+            from,
+            atPixel(
+              xBuffer,
+              -padding.top,
+              -padding.left,
+              (xPlace?.channel as number) - run.slots.findIndex((slot) => slot >= 0),
+            ),
+            into,
+          ],
+      units: 1,
+      grain: 1,
+    };
+  });
+  to.pictureStep(node, calls, [...buffersOf(gradient), ...(x ? buffersOf(x) : []), buffer], [buffer]);
+  const whole = viewOf({ buffer, channel: 0, preparation: [] }, layout.positions);
+  // Convolutions that read this gradient want zeros around it, where sums stand now.
+  to.views.set(node.id, hasHalo(buffer) ? inCleanBorder(node, to, whole) : whole);
+}
+
+/** x with minus infinity around it: the forward pass's own border may hold zeros, where nothing in x is negative. */
+function withLowBorder(node: StepNode, to: StepLowering, x: View, output: View): View {
+  const operation = node.operation as StepOperationOf<"max_pool_gradient">;
+  const { padding, stride, kernel } = operation;
+  const reach = (axis: 0 | 1, count: number, before: number, size: number) =>
+    Math.max(0, (count - 1) * stride[axis] + kernel[axis] - before - size);
+  const bottom = reach(0, output.height, padding.top, x.height);
+  const right = reach(1, output.width, padding.left, x.width);
+  if (padding.top + padding.left + bottom + right === 0) return x;
+  const border = { top: padding.top, left: padding.left, bottom, right };
+  return inNaturalOrder(node as unknown as Node, x, to, border, Number.NEGATIVE_INFINITY);
+}
+
+function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
+  const halo = to.halos.of(node.id);
+  const stride = roundUpToLanes(view.places.length);
+  const buffer = to.buffer({ name: `${node.name}/inside`, height: view.height, width: view.width, stride, halo });
+  const copy = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(view.places.length));
+  to.pictureStep(node, [...to.fillHalo(buffer), ...copyCalls(to, view, copy)], buffersOf(view), [buffer]);
+  return copy;
+}
+
+/** One over the number of cells that an output averages; a single number where it is always the same. */
+function averageShares(operation: StepOperationOf<"average_pool_gradient">, gradient: View): Float32Array {
+  const { kernel, stride, padding, countIncludePad, height, width } = operation;
+  const cells = (axis: 0 | 1, out: number, size: number, before: number, after: number) => {
+    const start = out * stride[axis] - before;
+    const end = start + kernel[axis];
+    return countIncludePad ? Math.min(end, size + after) - start : Math.min(end, size) - Math.max(start, 0);
+  };
+  const shares = Float32Array.from({ length: gradient.height * gradient.width }, (_, i) => {
+    const rows = cells(0, Math.floor(i / gradient.width), height, padding.top, padding.bottom);
+    return 1 / (rows * cells(1, i % gradient.width, width, padding.left, padding.right));
+  });
+  return shares.every((share) => share === shares[0]) ? shares.subarray(0, 1) : shares;
+}
+
+function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering): void {
+  const input = to.view(node.inputs[0] as ValueId);
+  const { height, width } = node.operation;
+  const layout = channelwiseLayout(input);
+  const region = to.allocate(node as unknown as Node, layout.channels);
+  const factor = Math.fround(1 / (height * width));
+  const calls = layout.runs.map(({ run, vectors, channel }) => {
+    const spec = { height, width, vectors, output: strideOf(region.buffer), factor };
+    const name = `f32_spread_${height}x${width}_${vectors * 4}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
+    return {
+      kernel: to.kernel(name, (n) => spreadKernel(n, spec)),
+      args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(region.buffer, 0, 0, region.channel + channel)],
+      units: 1,
+      grain: 1,
+    };
+  });
+  to.pictureStep(node, [...region.preparation, ...calls], buffersOf(input), [region.buffer]);
+  to.views.set(node.id, viewOf(region, layout.positions));
+}
+
+/** Logits and targets side by side. */
+function lossOperands(node: StepNode, to: StepLowering): readonly [View, View] {
+  const [logits, targets] = node.inputs as readonly [ValueId, ValueId];
+  const bring = (id: ValueId) => inNaturalOrder(node as unknown as Node, to.view(id), to);
+  return [bring(logits), bring(targets)];
+}
+
+function lowerLoss(node: StepNode, to: StepLowering): void {
+  const [logits, targets] = lossOperands(node, to);
+  const spec = { classes: logits.places.length, batch: to.images };
+  const loss = to.buffer({ name: node.name, height: 1, width: 1, stride: 1 });
+  to.rooms.set(loss, "port");
+  const first = (view: View) => {
+    const place = view.places[0] as View["places"][number];
+    return atPixel(place.buffer, 0, 0, place.channel);
+  };
+  const kernel = to.kernel(`softmax_cross_entropy_${spec.classes}`, (n) => lossKernel(n, spec));
+  const args = [first(logits), first(targets), at(loss, 0)];
+  to.pictureStep(node, [{ kernel, args, units: 1, grain: 1 }], [...buffersOf(logits), ...buffersOf(targets)], [loss]);
+  to.numbersOf.set(node.id, { buffer: loss, at: (element) => element });
+}
+
+function lowerLossGradient(node: StepNode, to: StepLowering): void {
+  const [logits, targets] = lossOperands(node, to);
+  const spec = { classes: logits.places.length, batch: to.images };
+  const region = to.allocate(node as unknown as Node, roundUpToLanes(spec.classes));
+  const first = (view: View) => {
+    const place = view.places[0] as View["places"][number];
+    return atPixel(place.buffer, 0, 0, place.channel);
+  };
+  const kernel = to.kernel(`softmax_cross_entropy_gradient_${spec.classes}_of${spec.batch}__${to.target.simd}`, (n) =>
+    lossGradientKernel(n, spec, to.target),
+  );
+  const args = [first(logits), first(targets), atPixel(region.buffer, 0, 0, region.channel)];
+  const reads = [...buffersOf(logits), ...buffersOf(targets)];
+  to.pictureStep(node, [...region.preparation, { kernel, args, units: 1, grain: 1 }], reads, [region.buffer]);
+  to.views.set(node.id, viewOf(region, inOrder(spec.classes)));
+}

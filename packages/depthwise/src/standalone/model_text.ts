@@ -1,0 +1,62 @@
+import type { Setup } from "./runtime/setup.ts";
+import { inlineText, runtimeText, threadsText, workerText } from "./runtime_text.ts";
+
+/** File of the threads' script. */
+export const workerFile = "model.worker.mjs";
+
+/** `model.mjs` that fetches the files beside it. Addresses are written out, so that bundlers see them. */
+export function moduleText(setup: Setup, files: readonly string[], compiler: string): string {
+  const places = files.map((file) => `"${file}":()=>new URL("./${file}",import.meta.url)`);
+  const webWorker = `new Worker(new URL("./${workerFile}",import.meta.url),{type:"module"})`;
+  const nodeWorker = `new(${nodeThreads}.Worker)(new URL("./${workerFile}",import.meta.url))`;
+  return [
+    headerText(setup, compiler),
+    `const create=${runtimeText};`,
+    `const setup=${JSON.stringify(setup)};`,
+    `const files={${places.join(",")}};`,
+    ...exportText(setup, `globalThis.Worker?${webWorker}:${nodeWorker}`),
+  ].join("\n");
+}
+
+/** `model.mjs` with everything inside, which fetches nothing. */
+export function singleModuleText(setup: Setup, files: ReadonlyMap<string, Uint8Array>, compiler: string): string {
+  const contents = [...files].map(([file, bytes]) => `"${file}":()=>decode("${base64(bytes)}")`);
+  const address = `URL.createObjectURL(new Blob([work],{type:"text/javascript"}))`;
+  const worker = `globalThis.Worker?new Worker(${address},{type:"module"}):new(${nodeThreads}.Worker)(work,{eval:true})`;
+  return [
+    headerText(setup, compiler),
+    `const create=${runtimeText};`,
+    `const decode=${inlineText};`,
+    `const setup=${JSON.stringify(setup)};`,
+    `const files={${contents.join(",\n")}};`,
+    ...(setup.threads > 1 ? [`const work=${JSON.stringify(workerText)};`] : []),
+    ...exportText(setup, worker),
+  ].join("\n");
+}
+
+const nodeThreads = `process.getBuiltinModule("node:worker_threads")`;
+
+function headerText({ name }: Setup, compiler: string): string {
+  return `/* ${name.replaceAll("*/", "* /")}, by ${compiler}; see README.md */`;
+}
+
+function exportText({ threads }: Setup, worker: string): readonly string[] {
+  if (threads === 1) return ["export const createModel=(options)=>create(setup,files,options);", ""];
+  return [
+    `const start=${threadsText};`,
+    `export const createModel=(options)=>create(setup,files,options,(...all)=>start(()=>${worker},...all));`,
+    "",
+  ];
+}
+
+/** Bytes as they stand in a text. */
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** Files that stand in a text: those of `singleModuleText`, and those of a page's data blocks. */
+export function filesInText(text: string): ReadonlyMap<string, Uint8Array> {
+  const inModule = text.matchAll(/"(model[\w.]*)":\(\)=>decode\("([A-Za-z0-9+/=]*)"\)/g);
+  const inPage = text.matchAll(/<script type="text\/plain" data-file id="(model[\w.]*)">([A-Za-z0-9+/=]*)<\/script>/g);
+  return new Map([...inModule, ...inPage].map(([, file = "", content = ""]) => [file, Buffer.from(content, "base64")]));
+}
