@@ -9,6 +9,7 @@ export type ErrorCode =
   | "io"
   | "disposed"
   | "aborted"
+  | "diverged"
   | "internal";
 
 /** What may accompany an error's message. */

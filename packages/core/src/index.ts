@@ -6,7 +6,10 @@ export {
   type TrainingCrop,
 } from "./augment/augmentation.ts";
 export { type CompileOptions, compile } from "./compiler/compile.ts";
+export { describePlan, type Plan, type PlannedBuffer, type PlannedStep } from "./compiler/describe_plan.ts";
 export { type Ceiling, createCeiling } from "./compiler/measure_ceiling.ts";
+export { type TuneOptions, tune } from "./compiler/tune.ts";
+export { type MeasuredBands, mergeTunings, type Tile, type Tuning } from "./compiler/tuning.ts";
 export type { WeightType } from "./compiler/weight_storage.ts";
 export { type ComposedKernel, composeKernel } from "./cost/composed_kernel.ts";
 export { type BlockConnections, describeConnections } from "./cost/connections.ts";
@@ -118,3 +121,33 @@ export {
   toFloat32,
   type Weights,
 } from "./tensor.ts";
+export { type CompileTrainingOptions, compileTraining } from "./train/compile_training.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationBatch,
+  evaluate,
+} from "./train/evaluate.ts";
+export { headParameters } from "./train/head.ts";
+export type { OptimizerName } from "./train/kernels/optimizer.ts";
+export {
+  type Checkpoint,
+  defaultRecipe,
+  type EpochRecord,
+  type EpochResult,
+  type Recipe,
+  type StepProgress,
+  type TrainingBatch,
+  type TrainingData,
+  type TrainOptions,
+  train,
+} from "./train/train.ts";
+export {
+  type GroupStep,
+  loadTraining,
+  type StepResult,
+  type StepSettings,
+  type TrainingInstance,
+  type TrainingState,
+} from "./train/training_instance.ts";
+export type { CompiledTraining, TrainingManifest } from "./train/training_manifest.ts";

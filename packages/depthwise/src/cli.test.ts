@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   build,
   initializeWeights,
+  type Plan,
   readSafetensors,
   type Tensor,
   tensor,
@@ -278,6 +279,17 @@ describe("describe", () => {
     expect(Math.abs(after.macs / 4866e6 - 1)).toBeLessThan(5e-4);
     expect(Number((after.parameters / 1e6).toFixed(1))).toBe(29.3);
     expect((await depthwise(args)).stdout).toMatch(/^MACs +569 M +4\.87 G$/m);
+  });
+
+  test("--plan says what runs in bands, and how many bytes that saves", async () => {
+    const args = ["describe", "mobilenet_v2_1.0_224", "--plan"];
+    const { plan } = json<{ plan: Plan }>(await depthwise([...args, "--json"]));
+    expect(plan.steps.filter(({ bands }) => bands).length).toBeGreaterThan(2);
+    expect(plan.movedBytes).toBeLessThan(plan.movedBytesWithoutBands);
+    const { stdout } = await depthwise(args);
+    expect(stdout).toMatch(/^stage2\/unit1\/expand\S* … project\S* +\d+ of 56 rows /m);
+    expect(stdout).toMatch(/^arena: [\d.]+ MB for activations; [\d.]+ MB are alive at once/m);
+    expectFailure(await depthwise([...args, "--connections"]), 2, /either --connections or --plan/);
   });
 
   test("--svg draws the network, or a block of it", async () => {

@@ -4,6 +4,15 @@ export * from "@depthwise/formats";
 export { bestClasses, type ClassScore } from "./classification/best_classes.ts";
 export { type ClassifyOptions, classifyPictures, type PictureResult } from "./classification/classify_pictures.ts";
 export {
+  type DataSet,
+  type DataSummary,
+  type PictureFiles,
+  type PictureSet,
+  summarizeData,
+} from "./data/data_set.ts";
+export { createLoader, type Loader, type LoaderOptions } from "./data/loader.ts";
+export { type OpenDataOptions, openData } from "./data/open_data.ts";
+export {
   type LayerTime,
   type Measurement,
   type MeasureOptions,

@@ -8,7 +8,6 @@ import {
   readNetwork,
   readSafetensors,
   readWeights,
-  UnsupportedError,
   type Weights,
   withInputSize,
 } from "@depthwise/core";
@@ -16,6 +15,7 @@ import { parseLabels } from "./classification/labels.ts";
 import type { WeightsOptions } from "./command_line/invocation.ts";
 import type { ModelArgument } from "./command_line/model_argument.ts";
 import { readBytes } from "./command_line/read_bytes.ts";
+import { note } from "./command_line/terminal.ts";
 
 /** A network with its numbers. */
 export interface OpenedModel {
@@ -27,18 +27,19 @@ export interface OpenedModel {
  * The network of a MODEL argument, without weights.
  *
  * @throws {OptionError} for an unknown name or option
- * @throws {IoError | FormatError | WeightsError} for a file that is no model
+ * @throws {IoError | FormatError | WeightsError | UnsupportedError} for a file that is no model
  */
 export async function openNetwork(argument: ModelArgument): Promise<Network> {
   return argument.isFile ? (await openFile(argument)).network : build(argument.subject, argument.options);
 }
 
 /**
- * The network of a MODEL argument with weights: those of `--weights`, of the model file, or drawn from `--seed` (default 0).
+ * The network of a MODEL argument with weights: those of `--weights`, of the model file, or drawn from `--seed` (default 0). Files may be of any
+ * format that is read.
  *
  * Labels and preprocessing of a weights file that this library wrote go with its weights.
  *
- * @throws {OptionError | IoError | FormatError | WeightsError} as {@link openNetwork}, and for weights that do not fit
+ * @throws {OptionError | IoError | FormatError | WeightsError | UnsupportedError} as {@link openNetwork}, and for weights that do not fit
  */
 export async function openModel(argument: ModelArgument, { weights, seed }: WeightsOptions): Promise<OpenedModel> {
   if (weights !== undefined && seed !== undefined) throw new OptionError("Either --weights or --seed, not both.");
@@ -52,18 +53,35 @@ export async function openModel(argument: ModelArgument, { weights, seed }: Weig
 }
 
 async function openFile({ subject }: ModelArgument): Promise<OpenedModel> {
-  const isOther = /\.(pth|pt|onnx|tflite|json)$/i.test(subject);
-  if (isOther) {
-    throw new UnsupportedError(`${subject}: model files are read as safetensors only.`, {
-      file: subject,
-      hint: "Name the network and give its weights as safetensors: mobilenet_v2_1.0_224 --weights FILE.",
-    });
+  const bytes = await readBytes(subject);
+  const { formatOf } = await import("@depthwise/formats");
+  if (formatOf(bytes, subject) === "safetensors") {
+    const { metadata } = readSafetensors(bytes, { file: subject });
+    if (metadata.depthwise !== undefined) return readNetwork(bytes, { file: subject });
   }
-  return readNetwork(await readBytes(subject), { file: subject });
+  const { readModelFile } = await import("./converting/read_model_file.ts");
+  const { identifyModel } = await import("./converting/identify_model.ts");
+  const { network, weights, alike } = identifyModel(await readModelFile(subject, bytes), { file: subject });
+  if (alike.length > 1) {
+    note(
+      `depthwise: ${subject} fits ${listed(alike)} alike; taken as ${network.name}. To choose: NAME --weights ${subject}.`,
+    );
+  }
+  return { network, weights };
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 async function withWeightsFile(network: Network, file: string): Promise<OpenedModel> {
   const bytes = await readBytes(file);
+  const { formatOf } = await import("@depthwise/formats");
+  if (formatOf(bytes, file) !== "safetensors") {
+    const { readModelFile } = await import("./converting/read_model_file.ts");
+    const { weightsFor } = await import("./converting/identify_model.ts");
+    return { network, weights: weightsFor(network, await readModelFile(file, bytes), file) };
+  }
   const weights = readWeights(bytes, network, { file });
   const { metadata } = readSafetensors(bytes, { file });
   // Others may use these keys for something else.

@@ -10,6 +10,8 @@ export interface ForeignModel {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The network, from formats that hold one: a verified graph in our layouts, with float32 weights of every parameter. */
   readonly network?: { readonly graph: Graph; readonly weights: ReadonlyMap<string, Tensor> };
+  /** Where the file takes pictures as integers: for a byte of a picture the network is given `scale·byte + offset`. */
+  readonly pixels?: { readonly scale: number; readonly offset: number };
   /** Names of the classes in order, where the file has them. */
   readonly labels?: readonly string[];
   /** Names of what was in the file but has no meaning here (training state, unknown metadata): for the caller to report. */

@@ -1,5 +1,5 @@
 import { FormatError, readSafetensors } from "@depthwise/core";
-import type { FormatName, ForeignModel } from "./foreign_model.ts";
+import type { ForeignModel, FormatName } from "./foreign_model.ts";
 
 /** Options of {@link readModel}. */
 export interface ReadModelOptions {

@@ -131,13 +131,14 @@ describe("cutout", () => {
 });
 
 describe("RandAugment", () => {
-  const pixels = syntheticPixels("noise", 16, 12);
+  const pixels = syntheticPixels("noise", 24, 20); // over 255 pixels: below, equalize does nothing
 
-  test("has the paper's fourteen operations; all but three do nothing at strength 0", () => {
+  test("has the paper's fourteen operations; at strength 0 all do nothing but the two on histograms", () => {
     expect(Object.keys(randAugmentOperations).length).toBe(14);
     for (const [name, { apply }] of Object.entries(randAugmentOperations)) {
       const isSame = Buffer.compare(apply(pixels, 0, [0, 0, 0]).data, pixels.data) === 0;
-      expect([name, isSame]).toEqual([name, name !== "equalize" && (name !== "autoContrast" || isSame)]);
+      if (name === "autoContrast") continue; // noise may reach from 0 to 255 already
+      expect([name, isSame]).toEqual([name, name !== "equalize"]);
     }
   });
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { build } from "../networks/build.ts";
-import { loweredOf } from "../testing/lowered.ts";
+import { loweredOf, planTarget } from "../testing/lowered.ts";
 import { randomGraph } from "../testing/random_graph.ts";
 import { planArena } from "./arena.ts";
 import type { Buffer } from "./layout.ts";
 import type { Lowered } from "./lower.ts";
 import { bufferBytes } from "./lowering.ts";
+import { planBands } from "./plan_bands.ts";
 
 const SEEDS = 300;
 
@@ -51,18 +52,28 @@ describe("planArena", () => {
 
   it.each([
     ["mobilenet_v1_1.0_224"],
+    ["mobilenet_v1_0.25_128"],
     ["mobilenet_v2_1.0_224"],
     ["shufflenet_v1_1.0_g3"],
+    ["shufflenet_v1_2.0_g8"],
     ["shufflenet_v2_1.0"],
     ["igcv1_l100m2_imagenet"],
     ["igcv2_1.0"],
+    ["igcv2_0.5"],
+    ["igcv2_0.25"],
     ["igcv3_d_1.0"],
+    ["igcv3_d_0.7"],
     ["squeezenet_1.0"],
     ["squeezenet_1.1"],
     ["squeezenext_1.0_23"],
     ["xception"],
   ])("stays within a tenth of what must be alive at once for %s", (name) => {
-    const { bytes, lowerBound } = planArena(loweredOf(build(name).graph));
-    expect(bytes / lowerBound).toBeLessThanOrEqual(1.1);
+    const lowered = loweredOf(build(name).graph);
+    for (const threads of [1, 4]) {
+      const banded = planArena(planBands(lowered, { ...planTarget, threads }));
+      expect(banded.bytes / banded.lowerBound, `in bands, ${threads} threads`).toBeLessThanOrEqual(1.1);
+    }
+    const { bytes, lowerBound } = planArena(lowered);
+    expect(bytes / lowerBound, "without bands").toBeLessThanOrEqual(1.1);
   });
 });

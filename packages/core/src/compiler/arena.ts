@@ -24,6 +24,8 @@ interface Lifetime {
 /** Where one order of placing put everything. */
 interface Placing {
   readonly order: readonly Lifetime[];
+  /** Where the arena's end was hoped to be. */
+  readonly ceiling: number;
   readonly offsets: ReadonlyMap<Buffer, number>;
   readonly bytes: number;
   /** A buffer that reaches to the arena's end. */
@@ -48,15 +50,18 @@ const MOST_TRIES = 60;
  * Gives buffers that are never alive together the same bytes: one after another, each into the tightest gap between those that are
  * alive with it. The order decides how good that is, so several are tried, and the best one is improved by placing what reaches
  * highest earlier. Inputs and outputs live throughout, so that the caller may write before and read after.
+ *
+ * Each order is tried from the floor up, and from both ends of an arena as small as can be: in a chain of layers, where each buffer
+ * lives with the one before it and the one after, they take turns at the ends.
  */
 export function planArena(lowered: Lowered): Arena {
   const lifetimes = findLifetimes(lowered);
   const lowerBound = mostAlive(lifetimes, lowered.steps.length);
-  let best = orders
-    .map((order) => place(lifetimes.toSorted(order)))
+  let best = [Number.POSITIVE_INFINITY, lowerBound]
+    .flatMap((ceiling) => orders.map((order) => place(lifetimes.toSorted(order), ceiling)))
     .reduce((smallest, placing) => (placing.bytes < smallest.bytes ? placing : smallest));
   for (let tries = 0; tries < MOST_TRIES && best.bytes > lowerBound; tries++) {
-    const changed = place(withEarlier(best, tries));
+    const changed = place(withEarlier(best, tries), best.ceiling);
     if (changed.bytes <= best.bytes) best = changed;
   }
   return { offsets: best.offsets, bytes: best.bytes, lowerBound };
@@ -71,36 +76,46 @@ function withEarlier({ order, highest }: Placing, tries: number): readonly Lifet
   return others.toSpliced(Math.floor(share * position), 0, highest);
 }
 
-function place(order: readonly Lifetime[]): Placing {
+function place(order: readonly Lifetime[], ceiling: number): Placing {
   // Kept by offset, so that gaps are met from the arena's start on.
   const placed: { readonly lifetime: Lifetime; readonly offset: number }[] = [];
   const offsets = new Map<Buffer, number>();
   let bytes = 0;
   let highest: Lifetime | undefined;
   for (const lifetime of order) {
-    const offset = tightestGap(placed, lifetime);
+    const offset = tightestGap(placed, lifetime, ceiling);
     const at = placed.findIndex((other) => other.offset > offset);
     placed.splice(at < 0 ? placed.length : at, 0, { lifetime, offset });
     offsets.set(lifetime.buffer, offset);
     if (offset + lifetime.bytes > bytes) [bytes, highest] = [offset + lifetime.bytes, lifetime];
   }
-  return { order, offsets, bytes, highest };
+  return { order, ceiling, offsets, bytes, highest };
 }
 
-/** The offset of the smallest gap that is large enough, or the end of what is alive at the same time. */
+/**
+ * The offset in the smallest gap that is large enough. Where none is, the end of what is alive at the same time. Below a ceiling, a
+ * buffer keeps to the side of its gap that stays longer, so that what becomes free lies together.
+ */
 function tightestGap(
   placed: readonly { readonly lifetime: Lifetime; readonly offset: number }[],
   { first, last, bytes }: Lifetime,
+  ceiling: number,
 ): number {
   let end = 0;
+  let below = Number.POSITIVE_INFINITY;
   let best = -1;
   let bestGap = Number.POSITIVE_INFINITY;
+  const tryGap = (to: number, above: number) => {
+    const gap = to - end;
+    if (gap >= bytes && gap < bestGap)
+      [best, bestGap] = [above > below && ceiling < Number.POSITIVE_INFINITY ? to - bytes : end, gap];
+  };
   for (const { lifetime: other, offset } of placed) {
     if (other.last < first || last < other.first) continue;
-    const gap = offset - end;
-    if (gap >= bytes && gap < bestGap) [best, bestGap] = [end, gap];
-    end = Math.max(end, offset + other.bytes);
+    tryGap(offset, other.last);
+    if (offset + other.bytes > end) [end, below] = [offset + other.bytes, other.last];
   }
+  tryGap(ceiling, Number.POSITIVE_INFINITY);
   return best < 0 ? end : best;
 }
 

@@ -36,7 +36,9 @@ async function bitsOf(lowered: Lowered, inputs: Inputs, threads = 1): Promise<Re
   const emitted = emit("bands", lowered, { ...planTarget, threads }, { names: false, storage: "f32", split: false });
   using model = await load(emitted);
   model.run(Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, data.map((x) => 1 - x)])));
-  return Object.fromEntries(Object.entries(model.run(inputs)).map(([name, { buffer }]) => [name, new Int32Array(buffer)]));
+  return Object.fromEntries(
+    Object.entries(model.run(inputs)).map(([name, { buffer }]) => [name, new Int32Array(buffer)]),
+  );
 }
 
 /** Inverted residuals, separable convolutions, Fire modules, pools and the like, wide enough for whole tiles, with any window. */
@@ -79,7 +81,11 @@ function chain(seed: number): Graph {
         x = builder.maxPool(name, builder.activation(`${name}/relu`, x, "relu"), { kernel: 3, stride: 1, padding: 1 });
         break;
       case "residual":
-        x = builder.add(name, builder.convolution(`${name}/convolution`, x, { channels: x.shape[3] as number, kernel: 3 }), x);
+        x = builder.add(
+          name,
+          builder.convolution(`${name}/convolution`, x, { channels: x.shape[3] as number, kernel: 3 }),
+          x,
+        );
         break;
     }
     // A picture that shrank to nothing is no use.
@@ -89,7 +95,13 @@ function chain(seed: number): Graph {
 }
 
 /** Compares blocks in bands with the same steps one after another; counts what it compared. */
-async function compareBlocks(graph: Graph, weights: Weights, inputs: Inputs, seed: number, most: number): Promise<number> {
+async function compareBlocks(
+  graph: Graph,
+  weights: Weights,
+  inputs: Inputs,
+  seed: number,
+  most: number,
+): Promise<number> {
   const lowered = loweredOf(graph, weights);
   const random = seededRandom(seed, "blocks");
   const all = blocksOf(lowered);

@@ -77,7 +77,9 @@ function rowCalls({ calls, reads, writes }: Step): readonly RowCall[] | undefine
   if (output === undefined || others.length > 0) return undefined;
   const work = calls.filter((call) => call.rows !== "border");
   if (new Set(reads).size > 1 && work.some(({ kernel }) => kernel.params.includes("table"))) return undefined;
-  const named = new Set(work.flatMap(({ args }) => args.map((arg) => (arg.kind === "buffer" ? arg.buffer : undefined))));
+  const named = new Set(
+    work.flatMap(({ args }) => args.map((arg) => (arg.kind === "buffer" ? arg.buffer : undefined))),
+  );
   const isWhole = work.every(isRowCall) && reads.every((buffer) => named.has(buffer));
   const fits = ({ rows, units, grain, args }: RowCall) =>
     units === rows.units * output.height && grain <= rows.units && args.every((arg) => arg.kind !== "batch");

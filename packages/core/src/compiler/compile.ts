@@ -10,6 +10,7 @@ import { type Lowered, lower } from "./lower.ts";
 import { planBands } from "./plan_bands.ts";
 import { supportsRelaxedSimd } from "./probe.ts";
 import type { Target } from "./target.ts";
+import type { Tuning } from "./tuning.ts";
 import { type WeightType, weightTypes } from "./weight_storage.ts";
 
 /** What can be compiled: a network that `build` made or a file brought, or anything else with a name and a graph. */
@@ -47,6 +48,8 @@ export interface CompileOptions {
    * stays in cache. Results are the same bits either way. Default true.
    */
   readonly bands?: boolean | undefined;
+  /** Choices that `tune` measured. Default: a model of what is fast on most machines. Results are the same bits either way. */
+  readonly tuning?: Tuning | undefined;
   /** Names of nodes whose values become outputs beside the network's own. */
   readonly keep?: readonly string[] | undefined;
   /** Record the time of every step, for `model.profile()`. Default false. */
@@ -97,6 +100,7 @@ export function planNetwork(
     wide: options.wide ?? false,
     threads: checkThreads(options.threads ?? 1),
     profile: options.profile ?? false,
+    tuning: options.tuning,
   };
   const passes = (options.fuse ?? true) ? inferencePasses : unfusedPasses;
   const program = runPasses(toProgram(graph, weights), passes, options.onPass);

@@ -10,6 +10,7 @@ import { callsOf } from "./bands.ts";
 import { type BandSurroundings, emitBands } from "./emit_bands.ts";
 import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
+import { movedBytes, movedBytesWithoutBands } from "./moved_bytes.ts";
 import type { Address, Bands, Call, Constant, Kernel } from "./plan.ts";
 import type { Target } from "./target.ts";
 import { CONTROL_BYTES, emitThreads } from "./threads.ts";
@@ -280,6 +281,8 @@ function describeModule(
       op: step.op,
       macs: step.macs,
       kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
+      movedBytes: movedBytes(step),
+      movedBytesWithoutBands: movedBytesWithoutBands(step),
     })),
   };
 }

@@ -24,5 +24,7 @@ describe.each(["relaxed", "plain"] as const)("golden networks, compiled (%s SIMD
     expect(relativeError(shipped.run({ input })["output"] ?? [], expected["output"] ?? [])).toBeLessThanOrEqual(
       TOLERANCE,
     );
+    using whole = await load(compile(graph, { weights, simd, bands: false }));
+    expect(whole.run({ input })).toEqual(shipped.run({ input }));
   });
 });

@@ -2,14 +2,14 @@ import { isNode } from "../graph/graph.ts";
 import type { Pair } from "../graph/operations.ts";
 import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
-import { chooseSegments, packedGroupFloats, packGroup } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, packedGroupFloats, packGroup, tileCandidates } from "./kernels/gemm_tiles.ts";
 import {
   type Buffer,
   FLOAT,
   isContiguous,
   LANES,
-  type Place,
   pixelBytes,
+  type Place,
   roundUpToLanes,
   rowBytes,
   soleBuffer,
@@ -42,7 +42,9 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   );
   const isNatural = groups === 1 || groupFloats === outPerGroup;
   const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
-  const segments = chooseSegments(to.target, pixels, groupFloats / 4);
+  const vectors = groupFloats / LANES;
+  const key = `${to.target.simd}${to.target.wide ? "_wide" : ""}_m${pixels}_w${outWidth}_k${depthCount}_n${outPerGroup}_g${groups}`;
+  const segments = chooseSegments(to.target, pixels, vectors, to.target.tuning?.tiles[key]);
   const spec: GemmSpec = {
     pixels,
     width: outWidth,
@@ -90,7 +92,8 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
   const split = spec.outer === "pixels" ? byPixels : byTiles;
   const rows = spec.outer === "pixels" ? { ...rowWindow(parts), units: outWidth } : undefined;
-  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split, rows };
+  const choice = { key, tiles: tileCandidates(to.target, pixels, vectors) };
+  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split, rows, choice };
   finish(parts, to, region, positions, [call]);
 }
 

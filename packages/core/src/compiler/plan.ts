@@ -1,6 +1,7 @@
 import type { FunctionBuilder } from "../wasm/function_builder.ts";
 import type { Local } from "../wasm/value_types.ts";
 import type { Buffer } from "./layout.ts";
+import type { Tile } from "./tuning.ts";
 
 /** Numbers that the module carries: packed weights, tables of offsets. Written once the arena is laid out. */
 export interface Constant {
@@ -48,6 +49,8 @@ export interface Call {
   readonly grain: number;
   /** How it goes over the rows of the picture it writes, if it can be called for a few of them at a time; or that it sets a border. */
   readonly rows?: RowWork | "border" | undefined;
+  /** What could be chosen otherwise: the tile, by the name that `Tuning` knows it by. */
+  readonly choice?: { readonly key: string; readonly tiles: readonly Tile[] } | undefined;
 }
 
 /**

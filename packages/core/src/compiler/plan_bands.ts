@@ -1,8 +1,11 @@
-import { type Block, bandedStep, blockOf, isRowCall, rowsKept, rowsNeeded, studySteps } from "./bands.ts";
+import { type Block, bandedStep, blockOf, callsOf, isRowCall, rowsKept, rowsNeeded, studySteps } from "./bands.ts";
+import { hash } from "./convolution_parts.ts";
 import { type Buffer, imageBytes, rowBytes } from "./layout.ts";
 import type { Lowered } from "./lower.ts";
+import { constantBytes } from "./moved_bytes.ts";
 import type { RowRange, Step } from "./plan.ts";
 import type { Target } from "./target.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** What the planner believes of a machine. */
 export interface Machine {
@@ -30,7 +33,7 @@ const MOST_STEPS = 8;
 const MOST_ROWS = 16;
 
 /** A block, rows for its bands, and the nanoseconds that this saves. */
-interface Candidate {
+export interface PlannedBlock {
   readonly block: Block;
   readonly rows: number;
   readonly saved: number;
@@ -40,17 +43,50 @@ interface Candidate {
 interface Setting {
   readonly machine: Machine;
   readonly threads: number;
+  readonly measured: Tuning["bands"] | undefined;
 }
 
-/** Runs steps band by band where that saves time, by a model of what memory access costs. */
-export function planBands(lowered: Lowered, { threads }: Target, machine: Machine = typicalMachine): Lowered {
+/** The name that `Tuning` knows a block by: equal blocks do equal work. */
+export function blockKey({ steps, height }: Block, threads: number): string {
+  const kernels = steps.flatMap(({ calls }) => calls.map(({ kernel }) => kernel.name));
+  return `${threads}_${height}_${hash(kernels)}`;
+}
+
+/** Rows that a band may have: one, up to what the cache holds beside the weights. */
+export function rowChoices(block: Block, threads: number, machine: Machine = typicalMachine): readonly number[] {
+  const whole = [...block.inner.keys()].reduce((sum, buffer) => sum + imageBytes(buffer), 0);
+  // With many threads, their bands together must not take more memory than the whole would.
+  const room = Math.min(machine.cacheBytes - constantBytes(block.steps.flatMap(callsOf)), whole / threads);
+  const rows = Array.from({ length: Math.min(block.height, MOST_ROWS) }, (_, i) => i + 1);
+  return rows.filter((count) => bandBytes(block, count) <= room);
+}
+
+/** Runs steps band by band where that saves time, by a model of what memory access costs or by what was measured. */
+export function planBands(lowered: Lowered, target: Target, machine: Machine = typicalMachine): Lowered {
   const { steps } = lowered;
-  const on: Setting = { machine, threads };
+  const chosen = new Map(plannedBlocks(lowered, target, machine).map((planned) => [planned.block.first, planned]));
+  const planned: Step[] = [];
+  for (let index = 0; index < steps.length; ) {
+    const candidate = chosen.get(index);
+    planned.push(candidate ? bandedStep(candidate.block, candidate.rows, target.threads) : (steps[index] as Step));
+    index += candidate?.block.steps.length ?? 1;
+  }
+  return { ...lowered, steps: planned };
+}
+
+/** The blocks that save most together, in order. */
+export function plannedBlocks(
+  lowered: Lowered,
+  { threads, tuning }: Target,
+  machine: Machine = typicalMachine,
+): readonly PlannedBlock[] {
+  const { steps } = lowered;
+  const on: Setting = { machine, threads, measured: tuning?.bands };
   const study = studySteps(lowered);
   const large = [...study.uses].flatMap(([buffer, use]) => (isLarge(buffer, machine) ? use : []));
-  // From the last step backwards: the best that can be saved from each step on, and the block that begins there then.
+  // From the last step backwards: the most that can be saved from each step on, and the block that begins there then.
   const saved = new Array<number>(steps.length + 1).fill(0);
-  const chosen = new Array<Candidate | undefined>(steps.length);
+  const best = new Array<PlannedBlock | undefined>(steps.length);
   for (let first = steps.length - 1; first >= 0; first--) {
     saved[first] = saved[first + 1] as number;
     for (let last = first + 1; last < Math.min(steps.length, first + MOST_STEPS); last++) {
@@ -60,16 +96,16 @@ export function planBands(lowered: Lowered, { threads }: Target, machine: Machin
       if (block === undefined || accessSaved(block, on) + after <= (saved[first] as number)) continue;
       const candidate = bestRows(block, on);
       const sum = candidate.saved + after;
-      if (sum > (saved[first] as number)) [saved[first], chosen[first]] = [sum, candidate];
+      if (sum > (saved[first] as number)) [saved[first], best[first]] = [sum, candidate];
     }
   }
-  const planned: Step[] = [];
+  const chosen: PlannedBlock[] = [];
   for (let index = 0; index < steps.length; ) {
-    const candidate = chosen[index];
-    planned.push(candidate ? bandedStep(candidate.block, candidate.rows, threads) : (steps[index] as Step));
+    const candidate = best[index];
+    if (candidate) chosen.push(candidate);
     index += candidate?.block.steps.length ?? 1;
   }
-  return { ...lowered, steps: planned };
+  return chosen;
 }
 
 function isLarge(buffer: Buffer, machine: Machine): boolean {
@@ -86,12 +122,11 @@ function accessSaved({ steps, inner }: Block, { machine, threads }: Setting): nu
   return (bytes * machine.beyondCache) / threads;
 }
 
-function bestRows(block: Block, on: Setting): Candidate {
-  let best: Candidate = { block, rows: 1, saved: Number.NEGATIVE_INFINITY };
-  const whole = [...block.inner.keys()].reduce((sum, buffer) => sum + imageBytes(buffer), 0);
-  // Weights need room in the cache too; and with many threads, their bands together must not take more memory than the whole would.
-  const room = Math.min(on.machine.cacheBytes - constantBytes(block.steps), whole / on.threads);
-  for (let rows = 1; rows <= Math.min(block.height, MOST_ROWS) && bandBytes(block, rows) <= room; rows++) {
+function bestRows(block: Block, on: Setting): PlannedBlock {
+  const measured = on.measured?.[blockKey(block, on.threads)];
+  if (measured) return { block, ...measured };
+  let best: PlannedBlock = { block, rows: 1, saved: Number.NEGATIVE_INFINITY };
+  for (const rows of rowChoices(block, on.threads, on.machine)) {
     const saved = accessSaved(block, on) - nanosecondsSpent(block, rows, on);
     if (saved > best.saved) best = { block, rows, saved };
   }
@@ -130,10 +165,4 @@ function tailShare({ calls }: Step, range: RowRange | undefined, rows: number): 
       return waste(pixels) - waste(call.units);
     }),
   );
-}
-
-function constantBytes(steps: readonly Step[]): number {
-  const addresses = steps.flatMap(({ calls }) => calls.flatMap(({ args }) => args));
-  const constants = new Set(addresses.flatMap((address) => (address.kind === "constant" ? address.constant : [])));
-  return [...constants].reduce((sum, { bytes }) => sum + bytes, 0);
 }

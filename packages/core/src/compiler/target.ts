@@ -1,3 +1,5 @@
+import type { Tuning } from "./tuning.ts";
+
 /** What a module is compiled for. */
 export interface Target {
   /** Fused multiply-add where the engine has it (`relaxed`), or separate multiplication and addition. */
@@ -8,4 +10,6 @@ export interface Target {
   readonly threads: number;
   /** Time stamps between the steps. */
   readonly profile: boolean;
+  /** What was measured on the machine that it is compiled for. */
+  readonly tuning?: Tuning | undefined;
 }

@@ -50,7 +50,8 @@ interface Block {
 function unequalWidths([c1, c2]: readonly [number, number]): Block {
   return {
     channels: c1,
-    add: (builder, x) => builder.convolution("second", builder.convolution("first", x, { channels: c2 }), { channels: c1 }),
+    add: (builder, x) =>
+      builder.convolution("second", builder.convolution("first", x, { channels: c2 }), { channels: c1 }),
   };
 }
 
@@ -77,8 +78,7 @@ function fragmentedBlock(channels: number, fragments: number, arrangement: "seri
 
 /** Table 4. */
 function bottleneck(channels: number, relu: boolean, shortcut: boolean): Block {
-  const maybeRelu = (builder: GraphBuilder, name: string, x: Value) =>
-    relu ? builder.activation(name, x, "relu") : x;
+  const maybeRelu = (builder: GraphBuilder, name: string, x: Value) => (relu ? builder.activation(name, x, "relu") : x);
   return {
     channels,
     add(builder, x) {
@@ -119,7 +119,8 @@ export const guidelineExperiments: readonly GuidelineExperiment[] = [
     guideline: 2,
     id: "groups",
     title: "Group convolution",
-    claim: "Excessive group convolution increases memory access cost; at equal multiply-accumulates more groups are slower.",
+    claim:
+      "Excessive group convolution increases memory access cost; at equal multiply-accumulates more groups are slower.",
     note: "One 1x1 group convolution a block. 180 channels do not divide into 8 groups: there it has 184.",
     versions: table2.map(({ groups, setting, ...row }) => ({
       ...row,

@@ -34,7 +34,10 @@ export const table2: readonly (TableRow<number> & { readonly groups: number })[]
 ];
 
 /** Table 3: a block of one, two or four 1x1 convolutions, one after another or side by side. c: of the block with one. */
-export const table3: readonly (TableRow<number> & { readonly fragments: number; readonly arrangement: "series" | "parallel" })[] = [
+export const table3: readonly (TableRow<number> & {
+  readonly fragments: number;
+  readonly arrangement: "series" | "parallel";
+})[] = [
   { fragments: 1, arrangement: "series", ...row("1 fragment", 128, [2446, 1274, 434], 64, [40.2, 10.1, 2.3]) },
   { fragments: 2, arrangement: "series", ...row("2 in series", 128, [1790, 909, 336], 64, [38.6, 10.1, 2.2]) },
   { fragments: 4, arrangement: "series", ...row("4 in series", 128, [752, 745, 349], 64, [38.4, 10.1, 2.3]) },

@@ -1,5 +1,5 @@
-import type { Finding, PagePart, PageSection } from "../plot/page.ts";
 import { drawBars } from "../plot/draw_bars.ts";
+import type { Finding, PagePart, PageSection } from "../plot/page.ts";
 import {
   type GuidelineExperiment,
   type GuidelineSize,
@@ -15,6 +15,7 @@ import {
   type LabReport,
   type LabResult,
   measuringOptions,
+  measuringSettings,
   threadCounts,
   threadWords,
 } from "./lab.ts";
@@ -48,7 +49,7 @@ export interface GuidelineMeasurement {
 
 export type GuidelinesResult = LabResult<"guidelines", readonly GuidelineMeasurement[]>;
 
-const defaults = { sessions: 7, rounds: 3, warmUp: 80 };
+const defaults = { sessions: 7, rounds: 3, warmUp: 80, seconds: 270 };
 
 /**
  * The four experiments of ShuffleNet V2 on this device: with the channels of its ARM tables, at one thread and at all, with fused
@@ -77,10 +78,7 @@ export async function runGuidelines(options: GuidelinesOptions): Promise<Guideli
     format: 1,
     device: options.device,
     settings: {
-      sessions: measuring.sessions,
-      rounds: measuring.rounds,
-      warmUp: measuring.warmUp,
-      seed: measuring.seed,
+      ...measuringSettings(measuring, samples),
       resolution: size.resolution,
       repeats: size.repeats,
     },
@@ -244,8 +242,7 @@ function sectionOf(
   const threads = [...new Set(data.map((measured) => measured.threads))];
   const of = (version: string, multiple: number, count: number, fuse: boolean) =>
     data.find(
-      (each) =>
-        each.version === version && each.multiple === multiple && each.threads === count && each.fuse === fuse,
+      (each) => each.version === version && each.multiple === multiple && each.threads === count && each.fuse === fuse,
     );
   const fusionMatters = data.some(({ fuse, isSame }) => !fuse && !isSame);
   const figures = columns.map(

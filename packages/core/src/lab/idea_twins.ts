@@ -14,8 +14,8 @@ export interface Idea {
   readonly twin: string;
   readonly withIdea: () => Graph;
   readonly withoutIdea: () => Graph;
-  /** Nodes between which channels are to be connected, where the idea is about that. */
-  readonly connects?: { readonly from: string; readonly to: string };
+  /** Whether it is about which channels reach which: then connected pairs are counted. */
+  readonly communicates?: boolean;
 }
 
 /** Without its permutations: groups stay among themselves. */
@@ -79,10 +79,15 @@ function fires(join: "concatenate" | "add"): Graph {
   for (let block = 1; block <= blocks; block++) {
     x = builder.scope(`fire${block}`, () => {
       const channels = join === "concatenate" ? expand / 2 : expand;
-      const squeezed = builder.activation("squeeze/relu", builder.convolution("squeeze", x, { channels: squeeze }), "relu");
+      const squeezed = builder.activation(
+        "squeeze/relu",
+        builder.convolution("squeeze", x, { channels: squeeze }),
+        "relu",
+      );
       const small = builder.convolution("expand1x1", squeezed, { channels });
       const large = builder.convolution("expand3x3", squeezed, { channels, kernel: 3 });
-      const joined: Value = join === "add" ? builder.add("add", small, large) : builder.concatenate("concatenate", [small, large]);
+      const joined: Value =
+        join === "add" ? builder.add("add", small, large) : builder.concatenate("concatenate", [small, large]);
       return builder.activation("relu", joined, "relu");
     });
   }
@@ -180,7 +185,7 @@ export const ideas: readonly Idea[] = [
     twin: "MobileNet V1 0.5 with its pointwise convolutions cut into as many groups as their channels allow",
     withIdea: graphOf("mobilenet_v1_0.5_224"),
     withoutIdea: () => withoutPointwise(build("mobilenet_v1_0.5_224").graph),
-    connects: { from: "stage4/unit2/depthwise", to: "stage4/unit3/pointwise" },
+    communicates: true,
   },
   {
     id: "groups",
@@ -197,7 +202,7 @@ export const ideas: readonly Idea[] = [
     twin: "ShuffleNet v1 1x, 3 groups, without its shuffles",
     withIdea: graphOf("shufflenet_v1_1.0_g3"),
     withoutIdea: () => withoutPermutations(build("shufflenet_v1_1.0_g3").graph),
-    connects: { from: "stage3/unit1/activation", to: "stage3/unit2/expand" },
+    communicates: true,
   },
   {
     id: "interleaving",
@@ -206,6 +211,7 @@ export const ideas: readonly Idea[] = [
     twin: "IGCV1 L24M2 (32x32) without its permutations",
     withIdea: graphOf("igcv1_l24m2_cifar"),
     withoutIdea: () => withoutPermutations(build("igcv1_l24m2_cifar").graph),
+    communicates: true,
   },
   {
     id: "interleaving v3",
@@ -214,6 +220,7 @@ export const ideas: readonly Idea[] = [
     twin: "IGCV3-D without its permutations",
     withIdea: graphOf("igcv3_d_1.0"),
     withoutIdea: () => withoutPermutations(build("igcv3_d_1.0").graph),
+    communicates: true,
   },
   {
     id: "linear bottleneck",
@@ -235,7 +242,7 @@ export const ideas: readonly Idea[] = [
     id: "low rank",
     title: "Low-rank pairs of 3x1 and 1x3",
     paper: "SqueezeNext",
-    twin: "SqueezeNext 1.0-23 with a 3x3 kernel for each pair",
+    twin: "SqueezeNext 1.0-23 with one 3x3 kernel from a quarter to a half of the channels for each pair, which takes as many multiply-accumulates as the pair with its wide middle",
     withIdea: graphOf("squeezenext_1.0_23"),
     withoutIdea: () => withSquareKernels(build("squeezenext_1.0_23").graph),
   },

@@ -29,6 +29,8 @@ export interface LabOptions {
   readonly sessions?: number | undefined;
   /** Runs of each network in a session. */
   readonly rounds?: number | undefined;
+  /** Seconds after which no further session begins, once there were three. */
+  readonly seconds?: number | undefined;
   /** Milliseconds of runs before any is timed. */
   readonly warmUp?: number | undefined;
   /** Hears of the work, as a share from 0 to 1. */
@@ -74,16 +76,32 @@ export interface LabReport {
 /** The options with a lab's defaults. */
 export function measuringOptions(
   options: LabOptions,
-  defaults: { readonly sessions: number; readonly rounds: number; readonly warmUp: number },
+  defaults: {
+    readonly sessions: number;
+    readonly rounds: number;
+    readonly warmUp: number;
+    readonly seconds: number;
+  },
 ): MeasuringOptions {
   return {
     sessions: options.sessions ?? defaults.sessions,
     rounds: options.rounds ?? defaults.rounds,
     warmUp: options.warmUp ?? defaults.warmUp,
     seed: options.seed ?? 0,
+    // Who asks for a number of sessions gets it.
+    seconds: options.seconds ?? (options.sessions === undefined ? defaults.seconds : undefined),
     onProgress: options.onProgress,
     signal: options.signal,
   };
+}
+
+/** What a result says of how it was measured. */
+export function measuringSettings(
+  { rounds, warmUp, seed }: MeasuringOptions,
+  samples: ReadonlyMap<string, Samples>,
+): { readonly sessions: number; readonly rounds: number; readonly warmUp: number; readonly seed: number } {
+  const [first] = samples.values();
+  return { sessions: first?.milliseconds.length ?? 0, rounds, warmUp, seed };
 }
 
 /** One thread, and all of the device. */

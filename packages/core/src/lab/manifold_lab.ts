@@ -129,8 +129,14 @@ export function manifoldReport({ data, findings, settings }: ManifoldResult): La
       `Figure 1 of MobileNetV2 (arXiv:1801.04381): a spiral in the plane goes into n dimensions by a random matrix T, through an activation, and back by T's pseudo-inverse. ` +
       `Numbers are means over ${settings.seeds} matrices, with where the mean over as many others would come out.`,
     sections: [
-      { heading: "The pictures", parts: ["relu" as const, "hard_swish" as const].flatMap((activation) => pictureOf(activation, data)) },
-      { heading: "The numbers", parts: [{ kind: "findings", findings }, ...plotted.map((each) => plotOf(each, data)), tableOf(data)] },
+      {
+        heading: "The pictures",
+        parts: ["relu" as const, "hard_swish" as const].flatMap((activation) => pictureOf(activation, data)),
+      },
+      {
+        heading: "The numbers",
+        parts: [{ kind: "findings", findings }, ...plotted.map((each) => plotOf(each, data)), tableOf(data)],
+      },
       definitions,
     ],
   };

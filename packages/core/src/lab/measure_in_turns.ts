@@ -4,6 +4,7 @@ import type { Graph } from "../graph/graph.ts";
 import { seededRandom } from "../random.ts";
 import type { Compiled } from "../runtime/manifest.ts";
 import { load, type Model } from "../runtime/model.ts";
+import { stepKey } from "./latency_model.ts";
 import { timingWeights } from "./timing_weights.ts";
 
 /** Something to be measured. */
@@ -33,6 +34,11 @@ export interface MeasuringOptions {
   readonly seed: number;
   /** Milliseconds of runs before any is timed: engines optimise what has run for a while. */
   readonly warmUp: number;
+  /**
+   * No session begins that would likely end later than so many seconds after the start; three are measured in any case, if as many are wanted.
+   * Default: as long as it takes.
+   */
+  readonly seconds?: number | undefined;
   /** Hears of the work, as a share from 0 to 1. */
   readonly onProgress?: ((share: number, what: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -61,6 +67,9 @@ export interface StepSamples {
   readonly milliseconds: readonly number[];
 }
 
+/** Fewer sessions say too little about the next one. */
+const fewestSessions = 3;
+
 /** Bytes of modules kept between sessions; what is beyond is compiled again. */
 const keptBytes = 512e6;
 
@@ -77,13 +86,16 @@ export async function measureInTurns(
   options: MeasuringOptions,
 ): Promise<ReadonlyMap<string, Samples>> {
   check(groups, options);
-  const { sessions, rounds, seed, signal, onProgress = () => {} } = options;
+  const { sessions, rounds, seed, seconds = Number.POSITIVE_INFINITY, signal, onProgress = () => {} } = options;
+  const start = performance.now();
   const store = moduleStore();
   const records = new Map<string, Recording>();
   const random = seededRandom(seed, "turns");
   const work = sessions * groups.reduce((sum, group) => sum + group.length, 0);
   let done = 0;
   for (let session = 0; session < sessions; session++) {
+    const expected = ((performance.now() - start) / 1000) * (1 + 1 / Math.max(session, 1));
+    if (session >= fewestSessions && expected > seconds) break;
     for (const group of shuffled(groups, random.below)) {
       const entrants: Entrant[] = [];
       try {
@@ -158,7 +170,10 @@ async function enter(
   const recording = known ?? {
     milliseconds: [],
     profiles: [],
-    steps: contender.profile === true ? steps.map(({ name, op, macs, kernels }) => ({ key: stepKey(op, macs, kernels), name, op, macs })) : [],
+    steps:
+      contender.profile === true
+        ? steps.map((step) => ({ key: stepKey(step), name: step.name, op: step.op, macs: step.macs }))
+        : [],
     threads: model.threads,
     sameAs: undefined,
   };
@@ -166,11 +181,6 @@ async function enter(
   fillInputs(model);
   await warm(model, warmUp);
   entrants.push({ name, compiled, model, recording });
-}
-
-/** Steps with the same kernels do the same work: a kernel's name says everything about it. */
-function stepKey(op: string, macs: number, kernels: readonly string[]): string {
-  return `${op}:${macs}:${kernels.join("+")}`;
 }
 
 function isSame(a: Compiled, b: Compiled): boolean {
@@ -213,7 +223,12 @@ function samplesOf(name: string, own: Recording, records: ReadonlyMap<string, Re
     ...(own.sameAs === undefined ? {} : { sameAs: own.sameAs }),
     ...(steps.length === 0
       ? {}
-      : { steps: steps.map((step, index) => ({ ...step, milliseconds: profiles.map((profile) => profile[index] ?? 0) })) }),
+      : {
+          steps: steps.map((step, index) => ({
+            ...step,
+            milliseconds: profiles.map((profile) => profile[index] ?? 0),
+          })),
+        }),
   };
 }
 

@@ -25,13 +25,17 @@ const mostSweeps = 60;
 export function pseudoInverse(matrix: Matrix): Matrix {
   const columns = matrix[0]?.length ?? 0;
   if (columns === 0 || matrix.some((row) => row.length !== columns))
-    throw new OptionError("A pseudo-inverse needs a matrix with at least one row, one column, and rows of equal length.");
+    throw new OptionError(
+      "A pseudo-inverse needs a matrix with at least one row, one column, and rows of equal length.",
+    );
   if (matrix.length < columns) return transpose(pseudoInverse(transpose(matrix)));
   const { u, s, v } = decompose(matrix);
   const tolerance = 1e-12 * Math.max(...s);
   const inverse = s.map((value) => (value > tolerance ? 1 / value : 0));
   return v.map((row) =>
-    matrix.map((_, i) => row.reduce((sum, value, k) => sum + value * (inverse[k] as number) * (u[i]?.[k] as number), 0)),
+    matrix.map((_, i) =>
+      row.reduce((sum, value, k) => sum + value * (inverse[k] as number) * (u[i]?.[k] as number), 0),
+    ),
   );
 }
 

@@ -2,7 +2,16 @@ import { describe } from "../cost/describe.ts";
 import { build } from "../networks/build.ts";
 import { drawPlot } from "../plot/draw_plot.ts";
 import type { Finding, PagePart, PageSection } from "../plot/page.ts";
-import { figure, type LabOptions, type LabReport, type LabResult, measuringOptions, threadCounts, threadWords } from "./lab.ts";
+import {
+  figure,
+  type LabOptions,
+  type LabReport,
+  type LabResult,
+  measuringOptions,
+  measuringSettings,
+  threadCounts,
+  threadWords,
+} from "./lab.ts";
 import { type Contender, measureInTurns, type Samples } from "./measure_in_turns.ts";
 import { type Estimate, estimateOf, meanEstimate, median, rankCorrelation } from "./statistics.ts";
 import { type Table8Level, type Table8Row, table8 } from "./table8_speeds.ts";
@@ -39,7 +48,7 @@ export type Table8Result = LabResult<
   { readonly measured: readonly Table8Measurement[]; readonly orders: readonly Table8Order[] }
 >;
 
-const defaults = { sessions: 6, rounds: 3, warmUp: 120 };
+const defaults = { sessions: 6, rounds: 3, warmUp: 120, seconds: 140 };
 
 /** Table 8 of ShuffleNet V2, measured on this device. */
 export async function runTable8(options: Table8Options): Promise<Table8Result> {
@@ -57,11 +66,15 @@ export async function runTable8(options: Table8Options): Promise<Table8Result> {
     lab: "table8",
     format: 1,
     device: options.device,
-    settings: { sessions: measuring.sessions, rounds: measuring.rounds, warmUp: measuring.warmUp, seed: measuring.seed },
+    settings: {
+      ...measuringSettings(measuring, samples),
+    },
     seconds: (performance.now() - start) / 1000,
     findings: orders.filter((order) => order.threads === 1).map(findingOf),
     figures: [
-      ...measured.map((each) => figure(`${nameOf(each.level, each.name, each.threads)}/milliseconds`, "ms", each.milliseconds)),
+      ...measured.map((each) =>
+        figure(`${nameOf(each.level, each.name, each.threads)}/milliseconds`, "ms", each.milliseconds),
+      ),
       ...orders.flatMap(({ level, threads, gpu, arm }) => [
         figure(`${level}/${threadWords(threads)}/order against GPU`, "correlation", gpu),
         figure(`${level}/${threadWords(threads)}/order against ARM`, "correlation", arm),
@@ -129,7 +142,10 @@ export function table8Report({ data, findings }: Table8Result): LabReport {
       "Networks of about equal multiply-accumulates and very different speed, measured in turns, one picture at a time, beside the speeds that arXiv:1807.11164 prints for a GPU and a phone. " +
       "In brackets, where another run of this lab would come out 95 times in 100.",
     sections: [
-      { heading: "The order here and the order there", parts: [{ kind: "findings", findings }, scatter(data.measured)] },
+      {
+        heading: "The order here and the order there",
+        parts: [{ kind: "findings", findings }, scatter(data.measured)],
+      },
       ...levels.map((level) => sectionOf(level, data.measured)),
     ],
   };
@@ -172,11 +188,7 @@ function sectionOf(level: string, measured: readonly Table8Measurement[]): PageS
   const of = (name: string, count: number) => own.find((each) => each.name === name && each.threads === count);
   const rankBy = (value: (each: Table8Measurement) => number) => (each: Table8Measurement) =>
     String(1 + names.filter((other) => value(other) > value(each)).length);
-  const ranks = [
-    rankBy((each) => -each.milliseconds.value),
-    rankBy(({ arm }) => arm),
-    rankBy(({ gpu }) => gpu),
-  ];
+  const ranks = [rankBy((each) => -each.milliseconds.value), rankBy(({ arm }) => arm), rankBy(({ gpu }) => gpu)];
   return {
     heading: `${level} million multiply-accumulates`,
     parts: [

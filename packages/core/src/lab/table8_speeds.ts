@@ -31,7 +31,13 @@ export const table8: readonly Table8Level[] = [
     rows: [
       { name: "ShuffleNet V2 0.5x", network: "shufflenet_v2_0.5", gpu: 417, arm: 57.0 },
       { name: "MobileNet V1 0.25", network: "mobilenet_v1_0.25_224", gpu: 502, arm: 36.4 },
-      { name: "MobileNet V2 0.4 (160)", network: "mobilenet_v2", options: { width: 0.4, resolution: 160 }, gpu: 333, arm: 33.2 },
+      {
+        name: "MobileNet V2 0.4 (160)",
+        network: "mobilenet_v2",
+        options: { width: 0.4, resolution: 160 },
+        gpu: 333,
+        arm: 33.2,
+      },
       { name: "ShuffleNet v1 0.5x g3", network: "shufflenet_v1_0.5_g3", gpu: 347, arm: 56.8 },
       { name: "Xception 0.5x", network: "shufflenet_v1_0.5_g1", gpu: 384, arm: 52.9 },
       { name: "IGCV2 0.25", network: "igcv2_0.25", gpu: 183, arm: 31.5 },

@@ -21,7 +21,8 @@ export function timingWeights(graph: Graph): Weights {
     if (initializer.kind === "constant") data.fill(initializer.value);
     else {
       const reach = Math.sqrt((6 * (shape.at(-1) ?? 1)) / count);
-      for (let start = 0; start < count; start += drawn) data.set(pattern.subarray(0, Math.min(drawn, count - start)), start);
+      for (let start = 0; start < count; start += drawn)
+        data.set(pattern.subarray(0, Math.min(drawn, count - start)), start);
       for (let i = 0; i < count; i++) data[i] = (data[i] as number) * reach;
     }
     weights.set(node.name, tensor(shape, data));

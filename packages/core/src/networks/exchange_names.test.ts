@@ -35,6 +35,36 @@ describe("exchangeNames", () => {
     expect(names("squeezenet_1.1")).not.toContain("features.5.squeeze.weight");
   });
 
+  it("gives the authors' SqueezeNets in Caffe their layers", () => {
+    const { graph, namings } = build("squeezenet_1.1");
+    const names = exchangeNames(graph, namings.find(({ name }) => name === "caffe")!).map((row) => row.theirName);
+    // forresti/SqueezeNet, SqueezeNet_v1.1/deploy.prototxt
+    expect(names.slice(0, 4)).toEqual([
+      "conv1.weight",
+      "conv1.bias",
+      "fire2/squeeze1x1.weight",
+      "fire2/squeeze1x1.bias",
+    ]);
+    expect(names).toContain("fire9/expand3x3.weight");
+    expect(names).toContain("conv10.bias");
+    expect(names).toHaveLength(52);
+  });
+
+  it("gives shicai's MobileNet in Caffe its layers", () => {
+    const { graph, namings } = build("mobilenet_v1", { activation: "relu" });
+    const rows = exchangeNames(graph, namings.find(({ name }) => name === "caffe")!);
+    const convolutions = rows.map((row) => row.theirName).filter((name) => /(dw|sep)\.weight$/.test(name));
+    // mobilenet_deploy.prototxt of shicai/MobileNet-Caffe
+    const blocks = ["2_1", "2_2", "3_1", "3_2", "4_1", "4_2", "5_1", "5_2", "5_3", "5_4", "5_5", "5_6", "6"];
+    expect(convolutions).toEqual(blocks.flatMap((block) => [`conv${block}/dw.weight`, `conv${block}/sep.weight`]));
+    expect(rows.find((row) => row.ourParameter === "stem/norm/variance")?.theirName).toBe("conv1/bn.running_var");
+    expect(rows.find((row) => row.ourParameter === "classifier/kernel")).toEqual({
+      ourParameter: "classifier/kernel",
+      theirName: "fc7.weight",
+      layout: "oihw",
+    });
+  });
+
   it("gives timm's MobileNetV2 its names", () => {
     const { graph, namings } = build("mobilenet_v2");
     const names = exchangeNames(graph, namings.find(({ name }) => name === "timm")!).map((row) => row.theirName);

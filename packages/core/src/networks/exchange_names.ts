@@ -6,7 +6,8 @@ import type { Naming } from "./network.ts";
 /**
  * How a tensor of ours lies in a checkpoint of PyTorch: a convolution's `[kh, kw, in/groups, out]` as `oihw` (`[out, in/groups, kh, kw]`),
  * a linear layer's `[in, out]` as `out_in`, a vector as it is. A convolution's `[1, 1, in, out]` lies as `out_in` too where the
- * checkpoint has a linear layer in its place (squeeze-and-excitation; `naming.linear`): the same numbers.
+ * checkpoint has a linear layer in its place (squeeze-and-excitation; `naming.linear`), and a linear layer's as `oihw` where it has a 1x1
+ * convolution (`naming.pointwise`): the same numbers.
  */
 export type ExchangeLayout = "oihw" | "out_in" | "same";
 
@@ -30,7 +31,7 @@ const batchNormParts: readonly string[] = ["weight", "bias", "running_mean", "ru
  */
 export function exchangeNames(graph: Graph, naming: Naming): readonly ExchangeName[] {
   return graph.nodes.flatMap((node) => {
-    const parts = partsOf(node, naming.linear?.has(node.name) === true);
+    const parts = partsOf(node, naming);
     if (parts.length === 0) return [];
     const module = naming.modules.get(node.name);
     if (module === undefined) {
@@ -49,11 +50,12 @@ export function exchangeNames(graph: Graph, naming: Naming): readonly ExchangeNa
 /** The parameters of a node after its first input. */
 function partsOf(
   node: Node,
-  isLinearThere: boolean,
+  { linear, pointwise }: Naming,
 ): readonly { readonly part: string; readonly layout: ExchangeLayout }[] {
   if (isNode(node, "batch_norm")) return batchNormParts.map((part) => ({ part, layout: "same" }));
   if (!isNode(node, "convolution") && !isNode(node, "linear")) return [];
-  const kernel = { part: "weight", layout: isNode(node, "linear") || isLinearThere ? "out_in" : "oihw" } as const;
+  const isLinearThere = isNode(node, "linear") ? !pointwise?.has(node.name) : linear?.has(node.name);
+  const kernel = { part: "weight", layout: isLinearThere ? "out_in" : "oihw" } as const;
   return node.operation.bias ? [kernel, { part: "bias", layout: "same" }] : [kernel];
 }
 

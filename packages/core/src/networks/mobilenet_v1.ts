@@ -216,6 +216,35 @@ function foldedNaming(options: MobileNetV1Options): Naming {
   return { name: "folded", modules };
 }
 
+/**
+ * Layers of shicai/MobileNet-Caffe, whose norms the reader names after their first layer. It has ReLU and symmetric padding, takes BGR
+ * (`preprocessingPresets.caffeMobileNet`), and its classifier is a 1x1 convolution.
+ */
+function caffeNaming(options: MobileNetV1Options): Naming {
+  const modules = new Map([
+    ["stem", "conv1"],
+    ["stem/norm", "conv1/bn"],
+    ["classifier", "fc7"],
+  ]);
+  const units = tableOf(options).flatMap(([, n], stage) =>
+    Array.from({ length: n }, (_, unit) => [stage + 1, unit + 1]),
+  );
+  for (const [block, [stage, unit]] of units.entries()) {
+    // conv2_1, 2_2, 3_1, 3_2, 4_1, 4_2, then 5_1 up to the one before the last, conv6.
+    const fifth = `conv5_${block - 5}`;
+    const theirs =
+      block < 6 ? `conv${2 + Math.floor(block / 2)}_${1 + (block % 2)}` : block === units.length - 1 ? "conv6" : fifth;
+    for (const [part, name] of [
+      ["depthwise", "dw"],
+      ["pointwise", "sep"],
+    ]) {
+      modules.set(`stage${stage}/unit${unit}/${part}`, `${theirs}/${name}`);
+      modules.set(`stage${stage}/unit${unit}/${part}/norm`, `${theirs}/${name}/bn`);
+    }
+  }
+  return { name: "caffe", modules, pointwise: new Set(["classifier"]) };
+}
+
 /** MobileNet V1: 16 widths and resolutions, and the shallow variant. */
 export const mobileNetV1: Family<MobileNetV1Options> = {
   name: "mobilenet_v1",
@@ -252,7 +281,7 @@ export const mobileNetV1: Family<MobileNetV1Options> = {
   },
   variants,
   build: buildGraph,
-  namings: (options) => [timmNaming(options), foldedNaming(options)],
+  namings: (options) => [timmNaming(options), foldedNaming(options), caffeNaming(options)],
   preprocessing: (options) =>
     preprocessingFor(
       options.padding === "tf" ? preprocessingPresets.tensorflow : preprocessingPresets.timmMobileNetV1,

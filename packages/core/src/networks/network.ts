@@ -49,6 +49,8 @@ export interface Naming {
   readonly modules: ReadonlyMap<string, string>;
   /** Keys of `modules` that are 1x1 convolutions here and linear layers there, of squeeze-and-excitation: their kernels are `[out, in]`. */
   readonly linear?: ReadonlySet<string>;
+  /** Keys of `modules` that are linear layers here and 1x1 convolutions there: their kernels are `[out, in, 1, 1]`. */
+  readonly pointwise?: ReadonlySet<string>;
 }
 
 /** What one option of a family may be: how the command line parses it, and how a mistake is refused. */

@@ -242,6 +242,27 @@ function torchvisionNaming(options: SqueezeNetOptions): Naming {
   return { name: "torchvision", modules };
 }
 
+/**
+ * Layers of the authors' Caffe nets (forresti/SqueezeNet). Their first kernel reads BGR: pictures for it are prepared as
+ * `preprocessingPresets.caffeSqueezeNetBgr` says.
+ */
+function caffeNaming(options: SqueezeNetOptions): Naming {
+  const modules = new Map([
+    ["conv1", "conv1"],
+    ["pool1", "pool1"],
+    ["conv10", "conv10"],
+  ]);
+  for (const fire of fires) {
+    modules.set(`fire${fire}/squeeze`, `fire${fire}/squeeze1x1`);
+    for (const part of ["expand1x1", "expand3x3"]) modules.set(`fire${fire}/${part}`, `fire${fire}/${part}`);
+    modules.set(`fire${fire}/concatenate`, `fire${fire}/concat`);
+    // No Caffe net of theirs has convolutions around fires: the name is ours.
+    if (options.bypass === "complex" && fire % 2 === 0) modules.set(`fire${fire}/bypass`, `fire${fire}/bypass`);
+    if (layouts[options.layout].poolsAfter.includes(fire)) modules.set(`pool${fire}`, `pool${fire}`);
+  }
+  return { name: "caffe", modules };
+}
+
 /** SqueezeNet, its two published layouts and their bypasses. */
 export const squeezeNet: Family<SqueezeNetOptions> = {
   name: "squeezenet",
@@ -299,7 +320,7 @@ export const squeezeNet: Family<SqueezeNetOptions> = {
   },
   variants,
   build: buildGraph,
-  namings: (options) => [torchvisionNaming(options)],
+  namings: (options) => [torchvisionNaming(options), caffeNaming(options)],
   preprocessing: (options) =>
     preprocessingFor(
       options.resolution === 227 ? preprocessingPresets.caffeSqueezeNet : preprocessingPresets.torchvision,

@@ -43,7 +43,9 @@ export function drawBars(bars: Bars): Drawing {
     const left = Math.min(width * 0.42, longest + 14);
     const valueRoom = Math.max(...rows.flatMap(({ values }) => values.map((bar) => endLabelWidth(bar, format))), 20);
     const right = width - valueRoom - 12;
-    const values = rows.flatMap(({ values }) => values.flatMap((bar) => (bar ? [bar.value, bar.high ?? bar.value] : [])));
+    const values = rows.flatMap(({ values }) =>
+      values.flatMap((bar) => (bar ? [bar.value, bar.high ?? bar.value] : [])),
+    );
     const x = scaleOf({ fromZero: true, ...axis }, [...values, bars.guide ?? 0], [left, right], (right - left) / 64);
     const clamped = (value: number) => Math.min(right, Math.max(left, x.at(value)));
     const rowHeight = Math.max(lineHeight, series.length * (barHeight + barGap)) + rowGap;

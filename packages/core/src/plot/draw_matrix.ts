@@ -65,7 +65,11 @@ export function drawMatrix(matrix: Matrix): Drawing {
     const heading = `${rowLabel} ↓   ${columnLabel} →`;
     return {
       height: cellsTop - top + rows.length * side + 8,
-      children: [text(8, top + 11, fitText(heading, smallSize, width - 16), { class: "small muted" }), ...cells, ...names],
+      children: [
+        text(8, top + 11, fitText(heading, smallSize, width - 16), { class: "small muted" }),
+        ...cells,
+        ...names,
+      ],
     };
   });
 }

@@ -24,8 +24,10 @@ export interface PlotPoint {
   /** Ends of an interval around y, drawn as a whisker. */
   readonly low?: number | undefined;
   readonly high?: number | undefined;
-  /** Stands beside the point where there is room; always as its tooltip. */
+  /** Stands beside the point where there is room, and is its tooltip. */
   readonly label?: string | undefined;
+  /** Its tooltip, where nothing is to stand beside it. */
+  readonly title?: string | undefined;
 }
 
 /** Points that belong together. */
@@ -76,7 +78,10 @@ export function drawPlot(plot: Plot): Drawing {
       plot,
       {
         x: points.map(({ x }) => x),
-        y: [...points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]), ...(plot.guides ?? []).map(({ y }) => y)],
+        y: [
+          ...points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]),
+          ...(plot.guides ?? []).map(({ y }) => y),
+        ],
       },
       { left: 0, top, width, height },
     );
@@ -97,9 +102,9 @@ function drawSeries({ kind, points, radius = 3.5 }: PlotSeries, colour: number, 
     return element("g", {}, [...whiskers, polyline(places, `curve ${stroke}${kind === "dashed" ? " dashed" : ""}`)]);
   }
   const mark = kind === "points" ? pointMark : ringMark;
-  const marks = points.map(({ x, y, label }) => {
+  const marks = points.map(({ x, y, label, title = label }) => {
     const shape = mark(axes.x.at(x), axes.y.at(y), colour, radius);
-    return label === undefined ? shape : { ...shape, children: [element("title", {}, [label])] };
+    return title === undefined ? shape : { ...shape, children: [element("title", {}, [title])] };
   });
   return element("g", {}, [...whiskers, ...marks]);
 }

@@ -84,7 +84,9 @@ ${sections.map(writeSection).join("\n")}
 }
 
 function contentsOf(sections: readonly PageSection[]): string {
-  const links = sections.map(({ heading }, index) => `<li><a href="#section${index + 1}">${escapeXml(heading)}</a></li>`);
+  const links = sections.map(
+    ({ heading }, index) => `<li><a href="#section${index + 1}">${escapeXml(heading)}</a></li>`,
+  );
   return `<nav><ol>${links.join("")}</ol></nav>`;
 }
 

@@ -50,7 +50,9 @@ export function placeLabels(
 ): readonly (PlacedLabel | undefined)[] {
   const taken: Box[] = [...obstacles];
   return labels.map((label) => {
-    const placed = candidates(label).find((box) => isInside(box, bounds) && !taken.some((other) => overlap(box, other)));
+    const placed = candidates(label).find(
+      (box) => isInside(box, bounds) && !taken.some((other) => overlap(box, other)),
+    );
     if (placed !== undefined) taken.push(placed);
     return placed;
   });
@@ -79,7 +81,5 @@ function isInside(box: Box, bounds: Box): boolean {
 
 /** Whether two rectangles share any area. */
 export function overlap(a: Box, b: Box): boolean {
-  return (
-    a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height
-  );
+  return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
 }

@@ -18,7 +18,8 @@ const rules: readonly string[] = [
 
 /** The style sheet of plots: light, dark where the screen is, light again on paper. */
 export function plotStyle(): string {
-  const outline = (colour: string) => `.${rootClass} .outlined { paint-order: stroke; stroke: ${colour}; stroke-width: 3px }`;
+  const outline = (colour: string) =>
+    `.${rootClass} .outlined { paint-order: stroke; stroke: ${colour}; stroke-width: 3px }`;
   return `${styleSheet()}${rules.map((rule) => `.${rootClass} ${rule}`).join("\n")}
 ${outline(paper[0])}
 @media screen and (prefers-color-scheme: dark) { ${outline(paper[1])} }

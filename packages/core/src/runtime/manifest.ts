@@ -10,14 +10,18 @@ export interface PortManifest {
 
 /** One step of the program, in the order they run. */
 export interface StepManifest {
-  /** The node it computes. */
+  /** The node it computes, or the first and the last one where several run band by band. */
   readonly name: string;
-  /** Its operation, or `copy`, `output`. */
+  /** Its operation, or `copy`, `output`, `bands`. */
   readonly op: string;
   /** Multiply-accumulates for one picture. */
   readonly macs: number;
   /** Names of the generated functions it calls. */
   readonly kernels: readonly string[];
+  /** Bytes of activations and weights that it moves for one picture: what stays in a band is not counted. */
+  readonly movedBytes: number;
+  /** The same if nothing ran in bands. */
+  readonly movedBytesWithoutBands: number;
 }
 
 /** The weights until `initialize` puts them in place. */

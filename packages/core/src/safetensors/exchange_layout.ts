@@ -3,6 +3,7 @@ import type { Shape } from "../tensor.ts";
 
 /** The shape that a parameter of ours has in a checkpoint. */
 export function theirShape(ours: Shape, layout: ExchangeLayout): Shape {
+  if (layout === "oihw" && ours.length === 2) return [...ours.toReversed(), 1, 1]; // A linear layer, there a 1x1 convolution.
   if (layout === "oihw") return [3, 2, 0, 1].map((axis) => ours[axis] ?? 0);
   if (layout === "out_in") return ours.slice(-2).toReversed(); // A 1x1 convolution's window is not there.
   return ours;

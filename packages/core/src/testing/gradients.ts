@@ -48,7 +48,7 @@ function softTargets(shape: Shape, seed: number): Tensor<"f64"> {
 }
 
 /** The step's mean loss, from its forward pass alone. */
-export function meanLoss(step: StepGraph, weights: Doubles, inputs: Readonly<Record<string, Tensor>>): number {
+function meanLoss(step: StepGraph, weights: Doubles, inputs: Readonly<Record<string, Tensor>>): number {
   const forward: StepGraph = {
     ...step,
     nodes: step.nodes.slice(0, step.loss + 1),

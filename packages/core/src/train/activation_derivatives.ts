@@ -1,7 +1,7 @@
 import { activationFunctions } from "../graph/activation_functions.ts";
 import type { Activation } from "../graph/operations.ts";
 
-/** Each activation's derivative, in double. At a kink it is the left one's or the right one's as PyTorch has it: relu's is 0 at 0. */
+/** Each activation's derivative, in double. At a kink it is that of the straight piece outside: relu's is 0 at 0, hard_swish's 1 at 3. */
 export const activationDerivatives: { readonly [A in Activation]: (x: number) => number } = {
   none: () => 1,
   relu: (x) => (x > 0 ? 1 : 0),
@@ -15,7 +15,7 @@ export const activationDerivatives: { readonly [A in Activation]: (x: number) =>
     return y + x * y * (1 - y);
   },
   hard_sigmoid: (x) => (x > -3 && x < 3 ? 1 / 6 : 0),
-  hard_swish: (x) => (x < -3 ? 0 : x <= 3 ? (2 * x + 3) / 6 : 1),
+  hard_swish: (x) => (x <= -3 ? 0 : x < 3 ? (2 * x + 3) / 6 : 1),
 };
 
 /**

@@ -30,12 +30,12 @@ function expectSame(what: string, received: Shape, expected: Shape): void {
 }
 
 function picture(what: string, shape: Shape): Picture {
-  expect(shape.length === 4, `expects a ${what} [N, H, W, C], received ${formatShape(shape)}`);
+  expect(shape.length === 4, `expects [N, H, W, C] as its ${what}, received ${formatShape(shape)}`);
   return shape as Picture;
 }
 
 function matrix(what: string, shape: Shape): readonly [rows: number, columns: number] {
-  expect(shape.length === 2, `expects a ${what} of two axes, received ${formatShape(shape)}`);
+  expect(shape.length === 2, `expects two axes as its ${what}, received ${formatShape(shape)}`);
   return shape as readonly [number, number];
 }
 

@@ -85,7 +85,7 @@ function parseWords(
 
 /** A path, or a name that ends like a model file. */
 function isFileName(word: string): boolean {
-  return /[/\\]/.test(word) || /\.(safetensors|pth|pt|onnx|tflite|json)$/i.test(word);
+  return /[/\\]/.test(word) || /\.(safetensors|pth|pt|bin|ckpt|onnx|tflite|json|caffemodel)$/i.test(word);
 }
 
 function optionBeforeModel(word: string, verbOptions: readonly string[]): OptionError {

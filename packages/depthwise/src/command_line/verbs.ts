@@ -31,6 +31,15 @@ function wholeNumber(flags: string, description: string, minimum: number): Optio
   });
 }
 
+/** A number of at least 0. */
+function number(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
+    throw new InvalidArgumentError("Expected a number of at least 0.");
+  });
+}
+
 function names(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text) => text.split(",").filter((name) => name !== ""));
 }
@@ -79,6 +88,7 @@ export const verbs: readonly Verb[] = [
       new Option("--block <NAME>", "with --svg: draw the wiring of this block, stage2/unit2 for instance"),
       wholeNumber("--channel <N>", "with --block: channel by channel, the paths of input channel N in bold", 0),
       new Option("--connections", "paths between the channels of every block: IGCV2's and IGCV3's conditions"),
+      new Option("--plan", "what the compiler makes of it: steps, buffers, bands of rows, bytes moved"),
       names("--replace <WHAT,...>", "what if: depthwise=standard, grouped=dense, standard=separable"),
     ],
     examples: [
@@ -280,5 +290,101 @@ export const verbs: readonly Verb[] = [
     ],
     failsWhen: "the file cannot be had, or is not what it must be",
     load: async () => (await import("../commands/pull.ts")).pull,
+  },
+  {
+    name: "train",
+    summary: "Trains a network on pictures, or goes on from trained weights with your classes.",
+    usage: "DATA --model M [options of the network] -o OUT.safetensors [options]",
+    takesModel: true,
+    options: [
+      new Option("--model <M>", "the network: a variant, or a family with options"),
+      new Option("-o, --output <FILE>", "where the weights go, with everything needed to use them"),
+      wholeNumber("--epochs <E>", "times through the pictures (default: 30)", 1),
+      wholeNumber("--batch <B>", "pictures of a step (default: 128)", 1),
+      wholeNumber("--micro-batch <M>", "pictures that go through together; batch norm's statistics are theirs", 1),
+      seed,
+      threads,
+      wide,
+      new Option("--resume", "go on from the last epoch of an interrupted run, to the same weights"),
+      new Option("--from <FILE>", "begin with these weights; the last layer is new where the classes are others"),
+      new Option("--freeze", "with --from: train the last layer alone"),
+      number("--body-rate <S>", "with --from: learning rate of all but the last layer, as a share (default: 0.2)"),
+      number("--rate <R>", "peak learning rate (default: 0.2 a batch of 128; adamw 0.002)"),
+      number("--decay <D>", "weight decay of kernels that are not depthwise (default: 0.0005; adamw 0.05)"),
+      new Option("--optimizer <O>", "sgd (Nesterov's momentum) or adamw (default: sgd)").choices(["sgd", "adamw"]),
+      number("--warm-up <E>", "epochs in which the rate grows (default: 1)"),
+      number("--average-decay <D>", "of the moving average of the weights, a step; 0: none (default: 0.998)"),
+      number("--label-smoothing <S>", "share of each target spread over all classes (default: 0.1)"),
+      wholeNumber("--patience <E>", "stop after so many epochs without a better one", 1),
+      new Option("--augment <A>", "how pictures are varied (default: what suits the data)").choices([
+        "none",
+        "smallPictures",
+        "photos",
+        "shapes",
+      ]),
+      new Option("--balance", "show every class equally often"),
+      number("--validation-share <S>", "share of each class to judge by, where the data brings none (default: 0.15)"),
+      json,
+    ],
+    examples: [
+      [
+        "your own pictures, one folder a class",
+        "depthwise train pets/ --model mobilenet_v2_0.5_128 -o pets.safetensors",
+      ],
+      [
+        "the same from trained weights, in a few minutes",
+        "depthwise train pets/ --from mobilenet_v2.safetensors --epochs 10 -o pets.safetensors",
+      ],
+      [
+        "CIFAR-10 in a network of ten million MACs",
+        "depthwise train cifar10 --model mobilenet_v2_cifar -o cifar.safetensors",
+      ],
+    ],
+    failsWhen: "the data cannot be used, the loss is no number any more, or the weights cannot be written",
+    load: async () => (await import("../commands/train.ts")).trainCommand,
+  },
+  {
+    name: "evaluate",
+    summary: "Measures how often a network is right, class by class.",
+    usage: "MODEL [options of the network] DATA [options]",
+    takesModel: true,
+    options: [weights, seed, threads, wide, json],
+    examples: [
+      ["on CIFAR-10's test pictures", "depthwise evaluate cifar.safetensors cifar10"],
+      ["on a folder with one folder a class", "depthwise evaluate pets.safetensors pets/"],
+      ["for a program", "depthwise evaluate pets.safetensors pets/ --json | jq .top1"],
+    ],
+    failsWhen: "the data cannot be used or has other classes",
+    load: async () => (await import("../commands/evaluate.ts")).evaluateCommand,
+  },
+  {
+    name: "lab",
+    summary: "Repeats the papers' experiments on this machine: what speed depends on, and what ideas are worth.",
+    usage: "guidelines|table8|manifold|ideas|flops [options] | all -o FOLDER | diff A.json B.json | predict NAME...",
+    takesModel: false,
+    argument: "<words...>",
+    options: [
+      new Option("--html <FILE>", "write a page with the pictures, self-contained"),
+      json,
+      new Option("-o, --output <FOLDER>", "write NAME.html and NAME.json there; all: and the booklet, index.html"),
+      wholeNumber(
+        "--sessions <N>",
+        "times that everything is loaded anew and measured: more make intervals narrower",
+        1,
+      ),
+      wholeNumber("--rounds <N>", "runs of each network in a session", 1),
+      wholeNumber("--seed <N>", "of the order of the turns (default: 0)", 0),
+      new Option("--every", "flops: the largest networks too"),
+    ],
+    examples: [
+      [
+        "ShuffleNet V2's four guidelines, and whether they hold here",
+        "depthwise lab guidelines --html guidelines.html",
+      ],
+      ["everything, a booklet with pictures, in a quarter of an hour", "depthwise lab all -o booklet"],
+      ["two machines, or two versions", "depthwise lab diff here/guidelines.json there/guidelines.json"],
+    ],
+    failsWhen: "a file cannot be read or written",
+    load: async () => (await import("../commands/lab.ts")).lab,
   },
 ];

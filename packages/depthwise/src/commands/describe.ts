@@ -1,6 +1,7 @@
 import {
   describe,
   describeConnections,
+  describePlan,
   describeReplaced,
   drawBlock,
   drawNetwork,
@@ -16,11 +17,13 @@ import { checkCanWrite, writeFileWhole } from "../command_line/write_file_whole.
 import { comparisonText } from "../describing/comparison_text.ts";
 import { connectionsText } from "../describing/connections_text.ts";
 import { descriptionText } from "../describing/description_text.ts";
+import { planText } from "../describing/plan_text.ts";
 import { whatIfText } from "../describing/what_if_text.ts";
 import { openNetwork } from "../open_model.ts";
 
 interface DescribeCommandOptions extends CommonOptions {
   readonly connections?: boolean;
+  readonly plan?: boolean;
   readonly replace?: readonly string[];
   readonly svg?: string;
   readonly block?: string;
@@ -42,8 +45,8 @@ export async function describeCommand(invocation: Invocation<DescribeCommandOpti
 
 /** Options that say nothing, or too much, together. */
 function checkTogether(models: readonly ModelArgument[], options: DescribeCommandOptions): void {
-  const { connections, replace, svg, block, channel, json } = options;
-  const given = Object.entries({ connections, replace, svg, block, channel }).filter(
+  const { connections, plan, replace, svg, block, channel, json } = options;
+  const given = Object.entries({ connections, plan, replace, svg, block, channel }).filter(
     ([, value]) => value !== undefined,
   );
   if (models.length > 1 && given[0] !== undefined) {
@@ -56,7 +59,8 @@ function checkTogether(models: readonly ModelArgument[], options: DescribeComman
     throw new OptionError("describe: --channel says whose paths to draw, but there is no --block NAME to draw.");
   }
   if (svg === "-" && json) throw new OptionError("describe: --json and --svg - both want stdout.");
-  if (connections && replace !== undefined) throw new OptionError("describe: either --connections or --replace.");
+  const [first, second] = given.flatMap(([name]) => (["connections", "plan", "replace"].includes(name) ? name : []));
+  if (second !== undefined) throw new OptionError(`describe: either --${first} or --${second}.`);
 }
 
 function compareNetworks(
@@ -71,6 +75,7 @@ function compareNetworks(
 
 async function describeOne(network: Network, options: DescribeCommandOptions): Promise<void> {
   const { json, connections, replace, svg } = options;
+  const plan = options.plan ? describePlan(network) : undefined;
   if (svg !== undefined) await writePicture(svg, pictureOf(network, options));
   const description = describe(network);
   const found = connections ? describeConnections(network.graph) : undefined;
@@ -82,9 +87,11 @@ async function describeOne(network: Network, options: DescribeCommandOptions): P
       // A network that a file brought has no family: null, not left out.
       family: description.family ?? null,
       ...(found === undefined ? {} : { connections: found }),
+      ...(plan === undefined ? {} : { plan }),
       ...(whatIf === undefined ? {} : { after: whatIf.after, replaced: whatIf.replaced }),
     });
   } else if (found !== undefined) print(connectionsText(description, found));
+  else if (plan !== undefined) print(planText(plan));
   else if (whatIf !== undefined) print(whatIfText(whatIf));
   else if (svg === undefined) print(descriptionText(description));
 }

@@ -1,5 +1,13 @@
 import { basename, dirname } from "node:path";
-import { build, loadWeights, type Network, type Tensor, UnsupportedError, type Weights, WeightsError } from "@depthwise/core";
+import {
+  build,
+  loadWeights,
+  type Network,
+  type Tensor,
+  UnsupportedError,
+  type Weights,
+  WeightsError,
+} from "@depthwise/core";
 import {
   dropBackground,
   type ForeignModel,
@@ -56,24 +64,39 @@ function unknownTensors(
     found === 0
       ? "no name of them is known"
       : `nearest is ${name}, by the names of "${naming}": ${found} of its ${expected} tensors are there, and ${unexpected} that it does not have`;
-  return new WeightsError(`${file} holds ${these} and no network; they are ${only === undefined ? "none" : `no ${only}`} of ours: ${near}.`, {
-    file,
-    hint: "Name the network, with its options, and give the file as its weights: mobilenet_v2 --width 0.4 --weights FILE.",
-  });
+  return new WeightsError(
+    `${file} holds ${these} and no network; they are ${only === undefined ? "none" : `no ${only}`} of ours: ${near}.`,
+    {
+      file,
+      hint: "Name the network, with its options, and give the file as its weights: mobilenet_v2 --width 0.4 --weights FILE.",
+    },
+  );
 }
 
 function identifyGraph(
-  { format, labels }: ForeignModel,
+  { format, labels, pixels }: ForeignModel,
   { graph, weights }: NonNullable<ForeignModel["network"]>,
   { file, only }: IdentifyOptions,
 ): IdentifiedModel {
   const found = recognizeGraph(graph, weights, { only });
   if (found === undefined && only !== undefined) {
-    throw new WeightsError(`${file} holds a network that is no ${only}.`, { file, hint: "Leave the family out to read it as it is." });
+    throw new WeightsError(`${file} holds a network that is no ${only}.`, {
+      file,
+      hint: "Leave the family out to read it as it is.",
+    });
   }
   const { network, weights: named } = found ?? plainNetwork(graph, weights, nameOf(file), format);
   const known = labels !== undefined && labels.length === network.classes ? { labels } : {};
-  return { network: { ...network, ...known }, weights: named, alike: [] };
+  const preprocessing = pixels === undefined ? network.preprocessing : bytesAs(pixels, network.preprocessing);
+  return { network: { ...network, preprocessing, ...known }, weights: named, alike: [] };
+}
+
+/** The preprocessing of a network whose file takes pictures as integers, and says what they stand for. */
+function bytesAs(
+  { scale, offset }: NonNullable<ForeignModel["pixels"]>,
+  preprocessing: Network["preprocessing"],
+): Network["preprocessing"] {
+  return { ...preprocessing, scale, mean: [-offset, -offset, -offset], std: [1, 1, 1] };
 }
 
 /** `model.json` says nothing; its folder does. */
@@ -92,7 +115,8 @@ export function weightsFor(network: Network, model: ForeignModel, file: string):
   if (model.network === undefined) return loadWeights(stateDict(model), network, { file });
   const { graph, weights } = model.network;
   const ends = pictureOptionsOf(graph);
-  if (network.family === undefined) throw new UnsupportedError(`${network.name} takes weights of our own files only.`, { file });
+  if (network.family === undefined)
+    throw new UnsupportedError(`${network.name} takes weights of our own files only.`, { file });
   const same = ends === undefined ? undefined : build(network.family, { ...network.options, ...ends });
   const named = same === undefined ? undefined : matchGraph(same, graph, weights);
   if (same === undefined || named === undefined) throw otherGraph(network, model.network, file);
@@ -102,13 +126,19 @@ export function weightsFor(network: Network, model: ForeignModel, file: string):
 }
 
 /** Says in which options the file's network differs, where it is of the same family. */
-function otherGraph(network: Network, { graph, weights }: NonNullable<ForeignModel["network"]>, file: string): WeightsError {
+function otherGraph(
+  network: Network,
+  { graph, weights }: NonNullable<ForeignModel["network"]>,
+  file: string,
+): WeightsError {
   const found = recognizeGraph(graph, weights);
   if (found === undefined) {
     return new WeightsError(`${file} holds a network that is not ${network.name}, nor another of ours.`, { file });
   }
   const differing = Object.entries(found.network.options).filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(network.options[name]) && !["resolution", "batch", "dropout"].includes(name),
+    ([name, value]) =>
+      JSON.stringify(value) !== JSON.stringify(network.options[name]) &&
+      !["resolution", "batch", "dropout"].includes(name),
   );
   const isSameFamily = found.network.family === network.family;
   const options = differing.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ");

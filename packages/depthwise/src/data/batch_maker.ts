@@ -59,7 +59,9 @@ export function createBatchMaker(settings: BatchMakerSettings): BatchMaker {
     const queue: Promise<FoundPicture | undefined>[] = [];
     for (let row = 0; row < job.indices.length; row++) {
       while (queue.length < lookAhead && row + queue.length < job.indices.length) {
-        queue.push(find(pictures, job.indices[row + queue.length]!));
+        const finding = find(pictures, job.indices[row + queue.length]!);
+        finding.catch(() => {}); // told when its turn comes, unless another fails before it
+        queue.push(finding);
       }
       const picture = await (queue.shift() as Promise<FoundPicture | undefined>);
       if (picture === undefined) continue;
@@ -137,7 +139,7 @@ async function findReadable(pictures: PictureReader, wanted: number): Promise<Fo
     const found = await findOnly(pictures, (wanted + step) % pictures.length);
     if (found !== undefined) return found;
   }
-  const [first] = pictures.takeSkipped();
+  const [first] = pictures.takeSkipped(); // none, if another search has taken it
   throw new FormatError(
     `none of the ${pictures.length} pictures can be read${first === undefined ? "" : `; ${first.file}: ${first.reason}`}.`,
   );

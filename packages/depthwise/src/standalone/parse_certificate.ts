@@ -28,6 +28,7 @@ const fields = (rules: Readonly<Record<string, Rule>>): Rule => {
 const namedHashes: Rule = (value) =>
   typeof value === "object" &&
   value !== null &&
+  !Array.isArray(value) &&
   Object.entries(value).every(([name, hash]) => isFile(name) && isHash(hash));
 
 function isPreprocessing(value: unknown): boolean {
@@ -59,7 +60,7 @@ const rules: { readonly [field in keyof Certificate]-?: Rule } = {
       input: isCount,
       output: isCount,
       sharedAt: optional(isCount),
-      weights: optional(fields({ file: isFile, at: isCount, bytes: isCount, offset: isCount })),
+      weights: optional(fields({ file: isFile, at: optional(isCount), bytes: isCount, offset: isCount })),
       codeSha256: isHash,
       weightsSha256: isHash,
     }),

@@ -94,7 +94,10 @@ async function weightsOf(
   { weights: { bytes } }: Certificate,
   file: Shipment["file"],
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (place) return (await file(place.file)).slice(place.at, place.at + place.bytes);
+  if (place) {
+    const { at = 0, bytes: length } = place;
+    return (await file(place.file)).slice(at, at + length);
+  }
   const data = sectionsOf(await file(name), name).find(({ id }) => id === 11)?.content ?? new Uint8Array();
   return data.slice(Math.max(0, data.length - bytes));
 }
@@ -149,8 +152,13 @@ async function openShipment(path: string): Promise<Shipment> {
 
 async function openFolder(folder: string, name: string = certificateFile): Promise<Shipment> {
   const path = join(folder, name);
+  const certificate = parseCertificate(new TextDecoder().decode(await readBytes(path)), path);
   const file = readerOf(folder);
-  return { file, certificate: parseCertificate(new TextDecoder().decode(await readBytes(path)), path) };
+  const isSingle =
+    certificate.files !== undefined && !certificate.builds.some((build) => build.file in (certificate.files ?? {}));
+  if (!isSingle) return { file, certificate };
+  const inside = openInside(join(folder, "model.mjs"), filesInText(new TextDecoder().decode(await file("model.mjs"))));
+  return { certificate, file: (each) => (each in (certificate.files ?? {}) ? file(each) : inside.file(each)) };
 }
 
 function openInside(path: string, inside: ReadonlyMap<string, Uint8Array>): Shipment {

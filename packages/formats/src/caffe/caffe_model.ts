@@ -1,5 +1,5 @@
-import { FormatError, type Shape } from "@depthwise/core";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { FormatError, type Shape } from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
 import { viewOf } from "../typed_arrays.ts";
 

@@ -24,6 +24,9 @@ export interface ReadCaffeOptions {
  */
 export function readCaffe(bytes: Uint8Array, options: ReadCaffeOptions = {}): ForeignModel {
   const { file } = options;
+  if (isPrototxt(bytes)) {
+    throw invalid("it is text.", file, "A prototxt file holds no weights: read the .caffemodel beside it.");
+  }
   const budget = memoryBudget(bytes.length, file);
   const layers = decodeCaffeModel(bytes, budget, file);
   const tensors = new Map<string, Tensor>();
@@ -33,7 +36,7 @@ export function readCaffe(bytes: Uint8Array, options: ReadCaffeOptions = {}): Fo
     else if (tensors.has(name)) throw invalid(`two tensors are named "${name}".`, file);
     else tensors.set(name, tensor);
   }
-  if (tensors.size === 0) throw invalid("no layer of it has weights.", file, hintFor(bytes));
+  if (tensors.size === 0) throw invalid("no layer of it has weights.", file);
   return { format: "caffe", tensors, ...(ignored.length === 0 ? {} : { ignored }) };
 }
 
@@ -97,10 +100,10 @@ function scaled(data: Float32Array, scale: number, budget: MemoryBudget): Float3
   return data.map((value) => value * scale);
 }
 
-function hintFor(bytes: Uint8Array): string | undefined {
+/** Whether the file begins as a prototxt file: such texts lie beside the weights. */
+function isPrototxt(bytes: Uint8Array): boolean {
   const start = new TextDecoder().decode(bytes.subarray(0, 64));
-  if (!/^\s*(name|layers?|input|#)/.test(start)) return undefined;
-  return "It looks like a prototxt file, which holds no weights: read the .caffemodel beside it.";
+  return /^[\s\x20-\x7e]*$/.test(start) && /^\s*(name|layers?|input|#)/.test(start);
 }
 
 function invalid(problem: string, file: string | undefined, hint?: string): FormatError {

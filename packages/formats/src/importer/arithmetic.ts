@@ -1,27 +1,25 @@
 /** What foreign graphs do to every element: activations, sums and products, with constants and with each other. */
-import { type Activation, elementCount, sameShape } from "@depthwise/core";
+import { type Activation, elementCount, type Shape, sameShape } from "@depthwise/core";
 import { type Atom, type Axes, sameAxes, shapeOf, spanOf } from "./axes.ts";
 import { type Arithmetic, foldArithmetic } from "./fold.ts";
 import { type Constant, type ForeignValue, type View, viewOf } from "./foreign_value.ts";
 import type { Importer } from "./importer.ts";
 
-/** An activation. Twice the same is once, and `relu6(x + 3)` is `6·hard_sigmoid(x)`, of which frameworks make others. */
+/** An activation. What is in its range already stays as it is, and `relu6(x + 3)` is `6·hard_sigmoid(x)`, of which frameworks make others. */
 export function activate(to: Importer, view: View, activation: Activation, part?: string): View {
   if (activation === "none") return view;
-  if (activation === "relu6" && view.affine?.scale === 1 && view.affine.shift === 3) {
-    const value = to.emit({ op: "activation", activation: "hard_sigmoid" }, [view.value], part);
-    return to.withAffine(viewOf(value, view.axes), 6, 0);
+  const { operation, inputs } = to.operationOf(view.value);
+  const before = operation.op === "activation" && view.affine === undefined ? operation.activation : "none";
+  if (before === activation && activation.startsWith("relu")) return view;
+  if (activation === "relu" && before === "relu6") return view;
+  const [source = view.value] = inputs;
+  const bare = activation === "relu6" && before === "relu" ? to.beforeSettling(source, view.axes) : view;
+  if (activation === "relu6" && bare.affine?.scale === 1 && bare.affine.shift === 3) {
+    const gate = to.emit({ op: "activation", activation: "hard_sigmoid" }, [bare.value], part);
+    return to.withAffine(viewOf(gate, bare.axes), 6, 0);
   }
-  const { value, axes } = to.settle(view);
-  const { operation, inputs } = to.operationOf(value);
-  const before = operation.op === "activation" ? operation.activation : "none";
-  const isIncluded = activation === "relu" && (before === "relu" || before === "relu6");
-  if (before === activation && activation !== "swish" && activation !== "hard_swish" && activation.startsWith("relu")) {
-    return viewOf(value, axes);
-  }
-  if (isIncluded) return viewOf(value, axes);
-  const x = activation === "relu6" && before === "relu" ? (inputs[0] ?? value) : value;
-  return viewOf(to.emit({ op: "activation", activation }, [x], part), axes);
+  const { value, axes } = to.settle(bare);
+  return viewOf(to.emit({ op: "activation", activation }, [value], part), axes);
 }
 
 /**
@@ -66,7 +64,8 @@ function withConstant(
   constant: Constant,
   isViewFirst: boolean,
 ): View {
-  const aligned = alignedTo(to, view, constant.shape.length);
+  const rank = constant.shape.length;
+  const aligned = seenByChannels(to, alignedTo(to, view, rank), constant.shape);
   const numbers = channelNumbers(to, aligned, constant);
   const map = (calculate: (value: number) => number): number | Float64Array =>
     typeof numbers === "number" ? calculate(numbers) : numbers.map(calculate);
@@ -74,12 +73,22 @@ function withConstant(
     case "add":
       return to.withAffine(aligned, 1, numbers);
     case "subtract":
-      return isViewFirst ? to.withAffine(aligned, 1, map((value) => -value)) : to.withAffine(aligned, -1, numbers);
+      return isViewFirst
+        ? to.withAffine(
+            aligned,
+            1,
+            map((value) => -value),
+          )
+        : to.withAffine(aligned, -1, numbers);
     case "multiply":
       return to.withAffine(aligned, numbers, 0);
     case "divide":
       if (!isViewFirst) throw to.unsupported("divides a constant by a computed value");
-      return to.withAffine(aligned, map((value) => 1 / value), 0);
+      return to.withAffine(
+        aligned,
+        map((value) => 1 / value),
+        0,
+      );
     default:
       operation satisfies never;
       throw to.unsupported(`does not know ${String(operation)}`);
@@ -98,6 +107,16 @@ function alignedTo(to: Importer, view: View, rank: number): View {
   const missing = rank - view.axes.length;
   if (missing > 8) throw to.unsupported(`combines tensors of ${rank} and ${view.axes.length} axes`);
   return { ...view, axes: [...Array.from({ length: missing }, () => []), ...view.axes] };
+}
+
+/** The view on a list, where a constant has numbers for pixels and channels that are one axis. */
+function seenByChannels(to: Importer, view: View, shape: Shape): View {
+  const missing = view.axes.length - shape.length;
+  const isMixed = view.axes.some((atoms, axis) => {
+    const isToldApart = (shape[axis - missing] ?? 1) > 1;
+    return isToldApart && atoms.some((atom) => atom.axis === 3) && atoms.some((atom) => atom.axis !== 3);
+  });
+  return isMixed ? to.flattened(view) : view;
 }
 
 /**
@@ -129,10 +148,7 @@ function channelNumbers(to: Importer, view: View, { shape, data }: Constant): nu
   const channels = view.value.shape[last] as number;
   to.budget.spend(8 * channels, "A number for each channel");
   return Float64Array.from({ length: channels }, (_, c) => {
-    const position = steps.reduce(
-      (sum, { atom, step }) => sum + (Math.floor(c / atom.stride) % atom.length) * step,
-      0,
-    );
+    const position = steps.reduce((sum, { atom, step }) => sum + (Math.floor(c / atom.stride) % atom.length) * step, 0);
     return data[position] as number;
   });
 }
@@ -186,7 +202,8 @@ function multiplySettled(to: Importer, a: View, b: View): View {
     const [whole, factor] = [to.canonical(picture), to.canonical(scale)];
     if (whole.value.shape.length !== 4 || spanOf(factor.axes.flat()) > spanOf(whole.axes.flat())) continue;
     const lifted = to.canonical(to.lifted(factor));
-    if (isChannelScale(whole, lifted)) return viewOf(to.emit({ op: "multiply" }, [whole.value, lifted.value]), whole.axes);
+    if (isChannelScale(whole, lifted))
+      return viewOf(to.emit({ op: "multiply" }, [whole.value, lifted.value]), whole.axes);
   }
   throw mismatch(to, "multiplies", a, b);
 }
@@ -203,7 +220,11 @@ function isChannelScale(picture: View, scale: View): boolean {
 function alike(to: Importer, a: View, b: View): readonly [View, View] | undefined {
   const rank = Math.max(a.axes.length, b.axes.length);
   const [x, y] = [to.settle(a), to.settle(b)].map((view) => alignedTo(to, view, rank)) as [View, View];
-  const forms = [(view: View) => view, (view: View) => to.canonical(view), (view: View) => to.canonical(to.flattened(view))];
+  const forms = [
+    (view: View) => view,
+    (view: View) => to.canonical(view),
+    (view: View) => to.canonical(to.flattened(view)),
+  ];
   const isWorthFlattening = x.value.shape.length !== y.value.shape.length;
   for (const form of isWorthFlattening ? forms.slice(2) : forms.slice(0, 2)) {
     const [first, second] = [form(x), form(y)];

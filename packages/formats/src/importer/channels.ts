@@ -27,12 +27,16 @@ export function reshape(to: Importer, value: ForeignValue, shape: Shape): Foreig
     throw to.unsupported(`reshapes to ${formatShape(shape.slice(0, MOST_AXES))}`);
   }
   if (elementCount(before) !== elementCount(shape)) {
-    throw to.unsupported(`reshapes ${formatShape(before)} to ${formatShape(shape)}, which has another number of elements`);
+    throw to.unsupported(
+      `reshapes ${formatShape(before)} to ${formatShape(shape)}, which has another number of elements`,
+    );
   }
   if (value.kind === "constant") return { ...value, shape };
   const axes = regroup(value.axes, shape);
   if (axes !== undefined) return { ...value, axes };
-  throw to.unsupported(`reshapes ${formatShape(before)} to ${formatShape(shape)}, which cuts across channels and pixels`);
+  throw to.unsupported(
+    `reshapes ${formatShape(before)} to ${formatShape(shape)}, which cuts across channels and pixels`,
+  );
 }
 
 /** Lengths with one of -1 that is what remains, and, where `zeroCopies`, 0 for the length that is there. */
@@ -60,9 +64,14 @@ export function transposeAxes(to: Importer, value: ForeignValue, order: readonly
 export function squeeze(to: Importer, value: ForeignValue, axes: readonly number[] | undefined): ForeignValue {
   const shape = shapeOfValue(value);
   const gone = new Set(
-    axes?.map((axis) => wrapped(to, axis, shape.length)) ?? shape.flatMap((length, axis) => (length === 1 ? [axis] : [])),
+    axes?.map((axis) => wrapped(to, axis, shape.length)) ??
+      shape.flatMap((length, axis) => (length === 1 ? [axis] : [])),
   );
-  return reshape(to, value, shape.filter((_, axis) => !gone.has(axis)));
+  return reshape(
+    to,
+    value,
+    shape.filter((_, axis) => !gone.has(axis)),
+  );
 }
 
 /** The tensor with axes of length 1 at the given places of the result. */
@@ -73,7 +82,11 @@ export function unsqueeze(to: Importer, value: ForeignValue, axes: readonly numb
   const added = new Set(axes.map((axis) => wrapped(to, axis, rank)));
   if (added.size !== axes.length) throw to.unsupported(`adds an axis twice: ${axes.join()}`);
   const rest = shape.values();
-  return reshape(to, value, Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.next().value as number))));
+  return reshape(
+    to,
+    value,
+    Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.next().value as number))),
+  );
 }
 
 /**
@@ -105,7 +118,8 @@ export function select(to: Importer, value: ForeignValue, axis: number, indices:
 function withAxisOutermost(to: Importer, view: View, axis: number): View {
   const length = shapeOf(view.axes)[axis] as number;
   const settled = to.settle(view);
-  for (const candidate of [settled, ...(view.value.shape.length === 4 ? [to.flattened(settled)] : [])]) {
+  const isList = view.axes.length <= 2 && view.value.shape.length === 4;
+  for (const candidate of [settled, ...(isList ? [to.flattened(settled)] : [])]) {
     const last = candidate.value.shape.length - 1;
     const own = candidate.axes[axis] as readonly Atom[];
     if (length === 1 || !own.every((atom) => atom.axis === last)) continue;
@@ -114,7 +128,9 @@ function withAxisOutermost(to: Importer, view: View, axis: number): View {
     const [outer, ...rest] = moved.axes as readonly [readonly Atom[], ...Axes];
     return viewOf(moved.value, rest.with(axis, outer));
   }
-  throw to.unsupported(`takes a part of axis ${axis} of ${formatShape(shapeOf(view.axes))}; only channels are taken apart`);
+  throw to.unsupported(
+    `takes a part of axis ${axis} of ${formatShape(shapeOf(view.axes))}; only channels are taken apart`,
+  );
 }
 
 /** `count` positions of an axis that is the outermost factor of the channels; each has `rest` channels. */
@@ -137,25 +153,42 @@ export function concatenate(to: Importer, values: readonly ForeignValue[], axis:
   if (constants.length === values.length) return foldConcatenate(to.budget, constants, axis);
   if (constants.length > 0) throw to.unsupported("joins computed values with constants");
   const rank = shapeOfValue(values[0] as View).length;
-  if (values.some((value) => shapeOfValue(value).length !== rank)) throw to.unsupported("joins values of several ranks");
+  if (values.some((value) => shapeOfValue(value).length !== rank))
+    throw to.unsupported("joins values of several ranks");
   if (values.length === 1) return values[0] as View;
   const views = (values as readonly View[]).map((view) => to.channelsOn(view, axis));
   const isMixed = new Set(views.map(({ value }) => value.shape.length)).size > 1;
   const parts = isMixed ? views.map((view) => to.channelsOn(to.flattened(view), axis)) : views;
   const [first] = parts as [View];
   const others = (view: View): string => JSON.stringify(view.axes.toSpliced(axis, 1));
-  if (!parts.every((part) => others(part) === others(first) && sameShape(part.value.shape.slice(0, -1), first.value.shape.slice(0, -1)))) {
+  if (
+    !parts.every(
+      (part) =>
+        others(part) === others(first) && sameShape(part.value.shape.slice(0, -1), first.value.shape.slice(0, -1)),
+    )
+  ) {
     throw to.unsupported(`joins values of different layouts along axis ${axis}`);
   }
-  const joined = to.emit({ op: "concatenate" }, parts.map(({ value }) => value));
+  const joined = to.emit(
+    { op: "concatenate" },
+    parts.map(({ value }) => value),
+  );
   const last = joined.shape.length - 1;
   return viewOf(joined, first.axes.with(axis, wholeAxis(last, joined.shape[last] as number)));
 }
 
 /** An axis cut into parts of the given lengths, all of it. */
-export function splitAxis(to: Importer, value: ForeignValue, axis: number, lengths: readonly number[]): readonly ForeignValue[] {
+export function splitAxis(
+  to: Importer,
+  value: ForeignValue,
+  axis: number,
+  lengths: readonly number[],
+): readonly ForeignValue[] {
   const length = shapeOfValue(value)[axis] as number;
-  if (!lengths.every((part) => Number.isInteger(part) && part >= 1) || lengths.reduce((sum, part) => sum + part, 0) !== length) {
+  if (
+    !lengths.every((part) => Number.isInteger(part) && part >= 1) ||
+    lengths.reduce((sum, part) => sum + part, 0) !== length
+  ) {
     throw to.unsupported(`cuts an axis of ${length} into parts of ${lengths.slice(0, MOST_AXES).join()}`);
   }
   let start = 0;

@@ -49,7 +49,12 @@ export function foldCast(budget: MemoryBudget, x: Constant, isInteger: boolean):
 export function foldTranspose(budget: MemoryBudget, x: Constant, order: readonly number[]): Constant {
   const strides = stridesOf(x.shape);
   const shape = order.map((axis) => x.shape[axis] as number);
-  return pick(budget, x, shape, order.map((axis) => strides[axis] as number));
+  return pick(
+    budget,
+    x,
+    shape,
+    order.map((axis) => strides[axis] as number),
+  );
 }
 
 /** Positions `indices` of one axis. */
@@ -131,10 +136,10 @@ export function dequantize(
   }
   budget.spend(4 * x.data.length, "Dequantised weights");
   const data = new Float32Array(x.data.length);
-  const inner = length === 1 ? Math.max(x.data.length, 1) : elementCount(x.shape.slice(axis + 1));
-  for (let i = 0; i < data.length; i++) {
-    const position = Math.floor(i / inner) % length;
-    data[i] = ((x.data[i] as number) - (zeroPoint?.data[position] ?? 0)) * (scale.data[position] as number);
+  const inner = length === 1 ? data.length : elementCount(x.shape.slice(axis + 1));
+  for (let start = 0, position = 0; start < data.length; start += inner, position = (position + 1) % length) {
+    const [factor, zero] = [scale.data[position] as number, zeroPoint?.data[position] ?? 0];
+    for (let i = start; i < start + inner; i++) data[i] = ((x.data[i] as number) - zero) * factor;
   }
   return floatConstant(x.shape, data);
 }

@@ -1,4 +1,11 @@
-import { type Activation, type Operation, type Padding, type Shape, UnsupportedError, type Value } from "@depthwise/core";
+import {
+  type Activation,
+  type Operation,
+  type Padding,
+  type Shape,
+  UnsupportedError,
+  type Value,
+} from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
 import { transpose } from "../transpose.ts";
 import {
@@ -40,6 +47,8 @@ export class Importer {
   readonly #drafts: Drafts;
   /** What was made of a view or a constant before. */
   readonly #settled = new Map<View, View>();
+  /** What a value that `settle` made was made of. */
+  readonly #unsettled = new Map<Value["id"], Pick<View, "value" | "affine">>();
   readonly #permutations = new Map<string, Value>();
   readonly #flattened = new Map<Value["id"], Value>();
   readonly #lifted = new Map<Value["id"], Value | undefined>();
@@ -111,7 +120,13 @@ export class Importer {
     const value = this.emit({ op: "batch_norm", epsilon: 0 }, [view.value, ...statistics], "affine");
     const settled: View = { ...view, value, affine: undefined };
     this.#settled.set(view, settled);
+    this.#unsettled.set(value.id, view);
     return settled;
+  }
+
+  /** The view of a value, with what `settle` did to it still to be done. */
+  beforeSettling(value: Value, axes: Axes): View {
+    return { ...viewOf(value, axes), ...pickAffine(this.#unsettled.get(value.id)) };
   }
 
   /** What `settle` gave for the view, if it was asked; the view itself otherwise. */
@@ -156,7 +171,10 @@ export class Importer {
     if (picture === undefined) {
       throw this.unsupported("a list of channels becomes a picture here; only what was computed from pictures can");
     }
-    return viewOf(picture, axes.map((atoms) => atoms.map((atom) => ({ ...atom, axis: atom.axis * 3 }))));
+    return viewOf(
+      picture,
+      axes.map((atoms) => atoms.map((atom) => ({ ...atom, axis: atom.axis * 3 }))),
+    );
   }
 
   /**
@@ -353,6 +371,10 @@ function isPicture(axes: Axes, shape: Shape, layout: Layout): boolean {
 
 function describe(axes: Axes): string {
   return `of shape ${shapeOf(axes).join("x") || "scalar"}`;
+}
+
+function pickAffine(view: Pick<View, "value" | "affine"> | undefined): Partial<View> {
+  return view === undefined ? {} : { value: view.value, affine: view.affine };
 }
 
 function isPerChannel({ scale, shift }: Affine): boolean {

@@ -25,7 +25,9 @@ export function linear(to: Importer, view: View, attributes: LinearAttributes): 
   const inputs = kernel.shape[attributes.isOutFirst ? 1 : 0];
   const length = shapeOf(settled.axes).at(-1);
   if (kernel.shape.length !== 2 || length !== inputs) {
-    throw to.unsupported(`a linear layer of kernel ${kernel.shape.join("x")} reads an axis of ${length ?? "no"} channels`);
+    throw to.unsupported(
+      `a linear layer of kernel ${kernel.shape.join("x")} reads an axis of ${length ?? "no"} channels`,
+    );
   }
   const flat = to.flattened(settled);
   const last = flat.axes.at(-1) as readonly Atom[];
@@ -36,7 +38,9 @@ export function linear(to: Importer, view: View, attributes: LinearAttributes): 
   const atoms = settled.axes.at(-1) as readonly Atom[];
   const isAllChannels = settled.value.shape.length === 4 && [...atoms].every(({ axis }) => axis === 3);
   if (isAllChannels && length === settled.value.shape[3]) return linearOn(to, settled, attributes);
-  throw to.unsupported(`a linear layer reads the last axis of ${shapeOf(settled.axes).join("x")}, which is a part of the channels`);
+  throw to.unsupported(
+    `a linear layer reads the last axis of ${shapeOf(settled.axes).join("x")}, which is a part of the channels`,
+  );
 }
 
 /** On `[N, C]` a linear layer, on pictures a convolution of one pixel. */
@@ -46,8 +50,11 @@ function linearOn(to: Importer, { value, axes }: View, attributes: LinearAttribu
   const rows = mergeAtoms(axes.at(-1) as readonly Atom[]);
   const [inputs, out] = (isOutFirst ? kernel.shape.toReversed() : kernel.shape) as readonly [number, number];
   const shape: Shape = last === 1 ? [inputs, out] : [1, 1, inputs, out];
-  const weights = to.parameterOf("kernel", kernel, `linear ${JSON.stringify([rows, isOutFirst, attributes.scale, last])}`, () =>
-    to.parameter("kernel", shape, orderedKernel(to, attributes, rows, inputs, out)),
+  const weights = to.parameterOf(
+    "kernel",
+    kernel,
+    `linear ${JSON.stringify([rows, isOutFirst, attributes.scale, last])}`,
+    () => to.parameter("kernel", shape, orderedKernel(to, attributes, rows, inputs, out)),
   );
   const offsets = bias === undefined ? [] : [to.listParameter("bias", bias)];
   const hasBias = bias !== undefined;

@@ -92,7 +92,12 @@ export function averageOver(to: Importer, view: View, axes: readonly number[], k
   const { value, axes: own } = settled;
   const isOnePixel = value.shape.length !== 4 || (value.shape[1] === 1 && value.shape[2] === 1);
   const average = isOnePixel ? value : to.emit({ op: "global_average_pool" }, [value]);
-  return viewOf(average, keepAxes ? own.map((atoms, axis) => (averaged.has(axis) ? [] : atoms)) : own.filter((_, axis) => !averaged.has(axis)));
+  return viewOf(
+    average,
+    keepAxes
+      ? own.map((atoms, axis) => (averaged.has(axis) ? [] : atoms))
+      : own.filter((_, axis) => !averaged.has(axis)),
+  );
 }
 
 /**
@@ -113,7 +118,10 @@ export function pad(
   const layout = to.layoutOf(view, preferred);
   const x = to.picture(view, layout);
   const [n, c, h, w] = [..."NCHW"].map((name) => layout.indexOf(name)) as [number, number, number, number];
-  if ([n, c].some((axis) => before[axis] !== 0 || after[axis] !== 0) || [...before, ...after].some((cells) => cells < 0)) {
+  if (
+    [n, c].some((axis) => before[axis] !== 0 || after[axis] !== 0) ||
+    [...before, ...after].some((cells) => cells < 0)
+  ) {
     throw to.unsupported("pads channels or the batch, or cuts off; rows and columns around pictures are read");
   }
   const padding = { top: before[h] ?? 0, bottom: after[h] ?? 0, left: before[w] ?? 0, right: after[w] ?? 0 };

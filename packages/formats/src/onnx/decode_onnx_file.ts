@@ -1,5 +1,5 @@
-import { FormatError } from "@depthwise/core";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { FormatError } from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
 
 /** The part of an ONNX file that is read: named as in the specification (onnx.proto), nothing checked but that the bytes are protobuf. */
@@ -71,7 +71,7 @@ export interface FileModel {
 }
 
 /** Bytes that a record of each kind takes here, roughly: what a small file may ask for is limited by them. */
-const recordBytes = { message: 400, text: 48, number: 16 } as const;
+const recordBytes = { message: 400, text: 48, number: 8 } as const;
 
 /** Handles one field of a message; what it does not read is passed over. */
 type FieldHandler = (field: number, wire: WireType) => void;

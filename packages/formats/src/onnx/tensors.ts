@@ -1,6 +1,6 @@
 import { elementCount, FormatError, formatShape, type Tensor, toFloat32, UnsupportedError } from "@depthwise/core";
-import type { Constant, NumberArray } from "../importer/foreign_value.ts";
 import { MOST_AXES } from "../importer/channels.ts";
+import type { Constant, NumberArray } from "../importer/foreign_value.ts";
 import type { MemoryBudget } from "../memory_budget.ts";
 import { arrayTypes, type DType, viewOf } from "../typed_arrays.ts";
 import { type FileNumbers, type FileTensor, unpackFloats, unpackVarints } from "./decode_onnx_file.ts";
@@ -50,7 +50,11 @@ export function readTensor(source: FileTensor, budget: MemoryBudget): Tensor {
   }
   const count = elementCount(source.dims);
   const bytesEach = arrayTypes[dtype].BYTES_PER_ELEMENT;
-  const stored = source.raw ?? (dtype === "f32" ? joined(source.floats) : undefined) ?? (dtype === "f64" ? joined(source.doubles) : undefined);
+  const raw = source.raw?.length === 0 ? undefined : source.raw;
+  const stored =
+    raw ??
+    (dtype === "f32" ? joined(source.floats) : undefined) ??
+    (dtype === "f64" ? joined(source.doubles) : undefined);
   if (stored !== undefined) {
     expectCount(what, source, stored.length / bytesEach, count);
     return { dtype, shape: source.dims, data: viewOf(stored, dtype, budget, what) } as Tensor;

@@ -1,4 +1,14 @@
-import { build, type Network, nodesOf, OptionError, sameShape, type Tensor, tensor, toFloat32, type Weights } from "@depthwise/core";
+import {
+  build,
+  type Network,
+  nodesOf,
+  OptionError,
+  sameShape,
+  type Tensor,
+  tensor,
+  toFloat32,
+  type Weights,
+} from "@depthwise/core";
 
 /**
  * A network without its first class: TensorFlow's networks of ImageNet have a background there, before the thousand that all others have.
@@ -11,7 +21,9 @@ export function dropBackground(
 ): { readonly network: Network; readonly weights: Weights } {
   const { family, classes } = network;
   if (family === undefined || classes < 2) {
-    throw new OptionError(`${network.name}: the first class can be left out of networks of a known family, of two classes or more.`);
+    throw new OptionError(
+      `${network.name}: the first class can be left out of networks of a known family, of two classes or more.`,
+    );
   }
   const smaller = build(family, { ...network.options, classes: classes - 1 });
   const kept = nodesOf(smaller.graph, "parameter").map(({ name, shape }): readonly [string, Tensor] => {

@@ -68,7 +68,13 @@ function withFlatOutput(graph: Graph): Graph {
   if (shape.length !== 4 || elementCount(shape) !== (shape[0] ?? 1) * classes) return graph;
   const id = graph.nodes.length as Node["id"];
   const name = uniqueNames(graph.nodes.map((node) => node.name)).take("flatten");
-  const flatten: Node = { id, name, operation: { op: "flatten" }, inputs: [output.value], shape: [shape[0] ?? 1, classes] };
+  const flatten: Node = {
+    id,
+    name,
+    operation: { op: "flatten" },
+    inputs: [output.value],
+    shape: [shape[0] ?? 1, classes],
+  };
   return { ...graph, nodes: [...graph.nodes, flatten], outputs: [{ ...output, value: id }] };
 }
 
@@ -76,7 +82,10 @@ function withFlatOutput(graph: Graph): Graph {
  * The graph under a name, its input called `input` and its output `output`. Names that are numbers only, which exporters give to what had
  * none, say the operation too.
  */
-function renamedEnds(graph: Graph, name: string): { readonly graph: Graph; readonly names: ReadonlyMap<string, string> } {
+function renamedEnds(
+  graph: Graph,
+  name: string,
+): { readonly graph: Graph; readonly names: ReadonlyMap<string, string> } {
   const taken = uniqueNames(["input"]);
   const names = new Map<string, string>();
   const nodes = graph.nodes.map((node) => {

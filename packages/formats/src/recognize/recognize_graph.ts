@@ -167,14 +167,22 @@ function factsOf(file: Graph, weights: Weights): Facts | undefined {
   };
 }
 
-/** The graph whose output is what went into a softmax at its end. */
+/** The graph whose output is what went into a softmax at its end, be it flattened after it or not. */
 export function withoutSoftmax(graph: Graph): Graph {
-  const outputs = graph.outputs.map(({ name, value }) => {
-    let node: Node = nodeOf(graph, value);
-    while (isNode(node, "softmax")) node = nodeOf(graph, node.inputs[0] as Node["id"]);
-    return { name, value: node.id };
-  });
+  const outputs = graph.outputs.map(({ name, value }) => ({
+    name,
+    value: beforeSoftmax(graph, nodeOf(graph, value)).id,
+  }));
   return outputs.every(({ value }, i) => value === graph.outputs[i]?.value) ? graph : { ...graph, outputs };
+}
+
+function beforeSoftmax(graph: Graph, output: Node): Node {
+  const source = (node: Node): Node => nodeOf(graph, node.inputs[0] as Node["id"]);
+  let node = output;
+  while (isNode(node, "flatten") && elementCount(node.shape) === elementCount(source(node).shape.slice(-1)))
+    node = source(node);
+  // A flattening alone stays.
+  return isNode(node, "softmax") ? beforeSoftmax(graph, source(node)) : output;
 }
 
 /** Shapes of all kernels, in an order that does not depend on who wrote the graph. */

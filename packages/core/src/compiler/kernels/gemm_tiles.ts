@@ -1,5 +1,6 @@
 import { LANES } from "../layout.ts";
 import type { Target } from "../target.ts";
+import type { Tile } from "../tuning.ts";
 
 /** Tiles of `rows` pixels by `vectors` times four channels, `count` of them side by side. */
 export interface Segment {
@@ -16,10 +17,35 @@ function tileSums(target: Target): number {
   return target.simd === "relaxed" ? 12 : 10;
 }
 
-/** Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels. */
-export function chooseSegments(target: Target, pixels: number, vectors: number): readonly Segment[] {
+/**
+ * Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels.
+ *
+ * @param tile what tuning has found best; vectors that are left over get what they would without it
+ */
+export function chooseSegments(target: Target, pixels: number, vectors: number, tile?: Tile): readonly Segment[] {
   if (pixels < 4) return singlePixelSegments(pixels, vectors);
+  if (tile && tile.rows <= pixels && tile.vectors <= vectors) {
+    const main = { ...tile, count: Math.floor(vectors / tile.vectors) };
+    const rest = vectors % tile.vectors;
+    return rest === 0 ? [main] : [main, ...chooseSegments(target, pixels, rest)];
+  }
   return target.wide ? wideSegments(pixels, vectors) : narrowSegments(tileSums(target), pixels, vectors);
+}
+
+/** Tiles to try in each mode: those that leave registers for the weights and an input. */
+const tiles = {
+  relaxed: ["6x2", "5x2", "4x2", "3x3", "2x4", "12x1", "8x1"],
+  plain: ["5x2", "4x2", "3x2", "3x3", "2x4", "10x1", "6x1"],
+  wide: ["6x4", "5x4", "4x4", "3x4", "12x2", "8x2", "6x2"],
+} as const;
+
+/** The tiles that tuning tries for a product of `pixels` pixels and `vectors` output vectors a group. */
+export function tileCandidates({ simd, wide }: Target, pixels: number, vectors: number): readonly Tile[] {
+  if (pixels < 4) return [];
+  return tiles[wide ? "wide" : simd]
+    .map((text) => text.split("x").map(Number) as [number, number])
+    .map(([rows, width]) => ({ rows, vectors: width }))
+    .filter((tile) => tile.rows <= pixels && tile.vectors <= vectors);
 }
 
 /** Few pixels: as many channels at once as registers hold. */

@@ -54,7 +54,11 @@ describe("a shipped model's input", () => {
   });
 
   it.each(Object.entries(preprocessingPresets))("has them with the preset %s", (_, preprocessing) => {
-    for (const [width, height] of [[640, 480], [227, 341], [32, 32]] as const) {
+    for (const [width, height] of [
+      [640, 480],
+      [227, 341],
+      [32, 32],
+    ] as const) {
       const pixels: Pixels = { width, height, data: noise(width, width * height * 3) };
       expect(filled(pixels, preprocessing)).toEqual(preprocess(pixels, preprocessing));
     }
@@ -69,6 +73,6 @@ describe("a shipped model's input", () => {
   it("refuses bytes that are neither RGB nor RGBA", () => {
     const picture = { width: 4, height: 3, data: new Uint8Array(24) };
     expect(() => filled(picture, preprocessingPresets.unit)).toThrow(TypeError);
-    expect(() => filled(picture, preprocessingPresets.unit)).toThrow("24 bytes for 4x3 RGB or RGBA pixels.");
+    expect(() => filled(picture, preprocessingPresets.unit)).toThrow("24 bytes for 4x3 pixels.");
   });
 });

@@ -53,7 +53,7 @@ function toRgb(picture: PixelSource): PixelSource {
   const { data, width, height } = picture;
   const pixels = width * height;
   if (data.length === 3 * pixels) return picture;
-  if (data.length !== 4 * pixels) throw TypeError(`${data.length} bytes for ${width}x${height} RGB or RGBA pixels.`);
+  if (data.length !== 4 * pixels) throw TypeError(`${data.length} bytes for ${width}x${height} pixels.`);
   const rgb = new Uint8Array(3 * pixels);
   for (let i = 0; i < rgb.length; i++) {
     const pixel = trunc(i / 3);

@@ -91,14 +91,14 @@ export async function create(
   startThreads?: StartThreads,
 ): Promise<StandaloneModel> {
   const { name, input: shape, relaxed, plain } = setup;
-  const build = relaxed && hasRelaxedSimd() ? relaxed : plain;
+  const build = relaxed && hasRelaxedSimd() ? relaxed : plain && { ...relaxed, ...plain };
   if (!build) throw Error(`${name} needs relaxed SIMD.`);
   const load = (file: string) => open(options.files?.[file] ?? files[file]?.(), file);
   const canShare = startThreads && host.SharedArrayBuffer && host.crossOriginIsolated !== false;
   const wanted = canShare ? Math.min(options.threads ?? setup.threads, setup.threads) : 1;
   // A policy may forbid workers; the model runs without them.
   const loaded =
-    (wanted > 1 && (await instantiate(build, load, wanted, startThreads).catch(() => undefined))) ||
+    (wanted > 1 && (await instantiate(build, load, wanted, startThreads).catch(() => {}))) ||
     (await instantiate(build, load, 1));
 
   let alive: typeof loaded | undefined = loaded;
@@ -170,8 +170,9 @@ async function instantiate(
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const exports = instance.exports as unknown as Exports;
   if (weights) {
-    const bytes = (await stored)!.subarray(weights.at, weights.at + weights.bytes);
-    if (bytes.length < weights.bytes) throw RangeError(`${weights.file} is too short.`);
+    const { at = 0, bytes: length } = weights;
+    const bytes = (await stored)!.subarray(at, at + length);
+    if (bytes.length < length) throw RangeError(`${weights.file} is too short.`);
     new Uint8Array(memory.buffer).set(bytes, weights.offset);
   }
   exports.initialize();

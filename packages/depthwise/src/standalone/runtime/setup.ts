@@ -17,8 +17,8 @@ export interface Build {
 /** Stored weights that come from outside of a module. */
 export interface WeightsPlace {
   readonly file: string;
-  /** First byte in the file. */
-  readonly at: number;
+  /** First byte in the file. Default 0. */
+  readonly at?: number;
   readonly bytes: number;
   /** Their address before `initialize`. */
   readonly offset: number;
@@ -33,6 +33,7 @@ export interface Setup {
   /** Most threads. */
   readonly threads: number;
   readonly relaxed?: Build;
+  /** In `model.mjs` without what is the same in `relaxed`. */
   readonly plain?: Build;
   readonly preprocessing: Preprocessing;
 }

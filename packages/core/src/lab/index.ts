@@ -1,0 +1,26 @@
+export {
+  diffLabs,
+  diffPage,
+  diffSummary,
+  diffTable,
+  type FigureDifference,
+  type LabDiff,
+  parseLabResult,
+} from "./diff.ts";
+export { type FlopsOptions, type FlopsResult, runFlops } from "./flops.ts";
+export { type GuidelinesOptions, type GuidelinesResult, runGuidelines } from "./guidelines.ts";
+export { type IdeasOptions, type IdeasResult, runIdeas } from "./ideas.ts";
+export {
+  type LabDevice,
+  type LabFigure,
+  type LabName,
+  type LabOptions,
+  type LabReport,
+  type LabResult,
+  labNames,
+} from "./lab.ts";
+export { bookletPage, labPage } from "./lab_page.ts";
+export { type LatencyPrediction, type LatencyTable, mergeLatencyTables, predictLatency } from "./latency_model.ts";
+export { type ManifoldOptions, type ManifoldResult, runManifold } from "./manifold_lab.ts";
+export { reportOf, runLab, usualSeconds } from "./run_lab.ts";
+export { runTable8, type Table8Options, type Table8Result } from "./table8.ts";

@@ -1,0 +1,63 @@
+import { writePage } from "../plot/page.ts";
+import type { LabDevice, LabResult } from "./lab.ts";
+import { reportOf } from "./run_lab.ts";
+import { number } from "./words.ts";
+
+/** One lab's result as a self-contained HTML page. */
+export function labPage(result: LabResult): string {
+  const { title, lead, sections } = reportOf(result);
+  return writePage({ title, lead, facts: factsOf(result), sections });
+}
+
+/** Several results as one page: a chapter each, what was found first. */
+export function bookletPage(results: readonly LabResult[]): string {
+  const [first] = results;
+  const minutes = results.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
+  const reports = results.map((result) => ({ result, report: reportOf(result) }));
+  return writePage({
+    title: "The direct metric: this device's booklet",
+    lead: "What ShuffleNet V2, MobileNet V2 and the other papers say about speed and information, measured and computed on one device.",
+    facts: first === undefined ? [] : [...deviceFacts(first.device), ["took", `${number(minutes)} minutes`]],
+    sections: [
+      {
+        heading: "What was found",
+        parts: reports.flatMap(({ result, report }) => [
+          { kind: "text" as const, text: `${report.title}:` },
+          { kind: "findings" as const, findings: result.findings },
+        ]),
+      },
+      ...reports.flatMap(({ report }) =>
+        report.sections.map(({ heading, parts }, index) => ({
+          heading: `${report.title}: ${lowerFirst(heading)}`,
+          parts: [
+            ...(index === 0 ? [{ kind: "text" as const, text: report.lead }] : []),
+            // They stand at the beginning of the booklet.
+            ...parts.filter(({ kind }) => kind !== "findings"),
+          ],
+        })),
+      ),
+    ],
+  });
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function factsOf({ device, seconds, settings }: LabResult): readonly (readonly [string, string])[] {
+  const counts = (["sessions", "rounds", "seed"] as const).flatMap((name): (readonly [string, string])[] => {
+    const value = settings[name];
+    return value === undefined ? [] : [[name, String(value)]];
+  });
+  return [...deviceFacts(device), ...counts, ["took", `${number(seconds)} s`]];
+}
+
+function deviceFacts({ processor, engine, threads, version, date }: LabDevice): readonly (readonly [string, string])[] {
+  return [
+    ["processor", processor],
+    ["threads", String(threads)],
+    ["engine", engine],
+    ["Depthwise", version],
+    ["date", date.slice(0, 16).replace("T", " ")],
+  ];
+}
