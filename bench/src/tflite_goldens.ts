@@ -10,7 +10,7 @@ const { loadAndCompile, Tensor } = await loadLitert(1);
 const lines: string[] = [];
 for (const [name, { spec }] of Object.entries(tfliteCases)) {
   const model = await loadAndCompile(tfliteFile(spec), { accelerator: "wasm", cpuOptions: { numThreads: 1 } });
-  const shape = [...(spec.tensors["x"]?.shape ?? [])];
+  const shape = [...(spec.tensors.x?.shape ?? [])];
   const count = shape.reduce((product, length) => product * length, 1);
   const input = new Tensor(Float32Array.from(numbers(count, 5)), shape);
   const [output] = await model.run([input]);

@@ -22,3 +22,6 @@ export {
 export type { Spread } from "./measuring/statistics.ts";
 export { type DecodeOptions, decodePicture } from "./pictures/decode_picture.ts";
 export { listPictures, type PictureList, type SkippedFile } from "./pictures/list_pictures.ts";
+export type { Certificate, CertifiedBuild } from "./standalone/certificate.ts";
+export { type PackOptions, packModel } from "./standalone/pack_model.ts";
+export { type Check, type Verification, verifyModel } from "./standalone/verify_model.ts";

@@ -23,11 +23,12 @@ export function changeContrast(pixels: Pixels, factor: number): Pixels {
 export function changeSaturation(pixels: Pixels, factor: number): Pixels {
   const { data } = pixels;
   const changed = clamped(data.length);
+  const share = toFixedPoint(factor);
   for (let i = 0; i < data.length; i += bytesPerPixel) {
     const grey = greyAt(data, i);
-    for (let channel = i; channel < i + bytesPerPixel; channel++) {
-      changed[channel] = Math.floor(grey + factor * (data[channel]! - grey) + 0.5);
-    }
+    changed[i] = blend(grey, data[i]!, share);
+    changed[i + 1] = blend(grey, data[i + 1]!, share);
+    changed[i + 2] = blend(grey, data[i + 2]!, share);
   }
   return withData(pixels, changed);
 }
@@ -37,18 +38,32 @@ export function changeSharpness(pixels: Pixels, factor: number): Pixels {
   const { width, height, data } = pixels;
   const changed = clamped(data.length);
   changed.set(data);
+  const share = toFixedPoint(factor);
   const rowBytes = width * bytesPerPixel;
   for (let row = 1; row < height - 1; row++) {
     for (let i = row * rowBytes + bytesPerPixel; i < (row + 1) * rowBytes - bytesPerPixel; i++) {
-      let sum = 4 * data[i]!;
-      for (const above of [i - rowBytes, i, i + rowBytes]) {
-        sum += data[above - bytesPerPixel]! + data[above]! + data[above + bytesPerPixel]!;
-      }
-      const blurred = Math.floor(sum / 13 + 0.5); // Pillow's SMOOTH: ones around a 5
-      changed[i] = Math.floor(blurred + factor * (data[i]! - blurred) + 0.5);
+      const around = threeFrom(data, i - rowBytes) + threeFrom(data, i) + threeFrom(data, i + rowBytes);
+      const blurred = ((around + 4 * data[i]! + 6) / 13) | 0; // Pillow's SMOOTH: ones around a 5; + 6 rounds
+      changed[i] = blend(blurred, data[i]!, share);
     }
   }
   return withData(pixels, changed);
+}
+
+/** A value and its neighbours to the left and right. */
+function threeFrom(data: Uint8Array, i: number): number {
+  return data[i - bytesPerPixel]! + data[i]! + data[i + bytesPerPixel]!;
+}
+
+const fractionBits = 16;
+
+function toFixedPoint(factor: number): number {
+  return Math.round(factor * 2 ** fractionBits);
+}
+
+/** `from + share * (to - from)`, rounded; the share in fixed point. May lie outside of a byte. */
+function blend(from: number, to: number, share: number): number {
+  return from + ((Math.imul(to - from, share) + (1 << (fractionBits - 1))) >> fractionBits);
 }
 
 /** Turns the hue by a share of the full circle. Saturation and value of HSV stay. */

@@ -120,11 +120,11 @@ async function compareBlocks(
 describe("bands", () => {
   it("give the same bits as whole pictures, on chains of windows", { timeout: 120_000 }, async () => {
     let compared = 0;
-    for (let seed = 0; seed < 60; seed++) {
+    for (let seed = 0; seed < 40; seed++) {
       const graph = chain(seed);
       compared += await compareBlocks(graph, initializeWeights(graph, seed), drawnInputs(graph), seed, 5);
     }
-    expect(compared).toBeGreaterThan(200);
+    expect(compared).toBeGreaterThan(130);
   });
 
   it("give the same bits as whole pictures, on random graphs", { timeout: 120_000 }, async () => {

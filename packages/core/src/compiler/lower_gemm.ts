@@ -2,14 +2,14 @@ import { isNode } from "../graph/graph.ts";
 import type { Pair } from "../graph/operations.ts";
 import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
-import { chooseSegments, packedGroupFloats, packGroup, tileCandidates } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, otherTiles, packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
 import {
   type Buffer,
   FLOAT,
   isContiguous,
   LANES,
-  pixelBytes,
   type Place,
+  pixelBytes,
   roundUpToLanes,
   rowBytes,
   soleBuffer,
@@ -92,7 +92,9 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const byTiles = { units: segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
   const split = spec.outer === "pixels" ? byPixels : byTiles;
   const rows = spec.outer === "pixels" ? { ...rowWindow(parts), units: outWidth } : undefined;
-  const choice = { key, tiles: tileCandidates(to.target, pixels, vectors) };
+  const { rows: tileRows, vectors: tileVectors } = segments[0] as Segment;
+  const tile = { rows: tileRows, vectors: tileVectors };
+  const choice = { key, tile, others: otherTiles(to.target, pixels, vectors, tile) };
   const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split, rows, choice };
   finish(parts, to, region, positions, [call]);
 }

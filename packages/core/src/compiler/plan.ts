@@ -49,8 +49,14 @@ export interface Call {
   readonly grain: number;
   /** How it goes over the rows of the picture it writes, if it can be called for a few of them at a time; or that it sets a border. */
   readonly rows?: RowWork | "border" | undefined;
-  /** What could be chosen otherwise: the tile, by the name that `Tuning` knows it by. */
-  readonly choice?: { readonly key: string; readonly tiles: readonly Tile[] } | undefined;
+  readonly choice?: TileChoice | undefined;
+}
+
+/** What could be chosen otherwise: the name that `Tuning` knows it by, the tile of most channels, and others to try. */
+export interface TileChoice {
+  readonly key: string;
+  readonly tile: Tile;
+  readonly others: readonly Tile[];
 }
 
 /**

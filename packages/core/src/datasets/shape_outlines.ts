@@ -47,6 +47,9 @@ export const shapeOutlines: { readonly [label: string]: Outline } = {
   ]),
 };
 
+/** No outline has a point further than this from the origin: the corner of the heart lies furthest, at 1.11. */
+export const outlineReach = 1.12;
+
 function length(x: number, y: number): number {
   return Math.sqrt(x * x + y * y); // not Math.hypot, in whose last bit engines differ
 }

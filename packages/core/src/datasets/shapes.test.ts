@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OptionError } from "../errors.ts";
-import { shapeOutlines } from "./shape_outlines.ts";
+import { outlineReach, shapeOutlines } from "./shape_outlines.ts";
 import { drawShape, drawShapes, type ShapeSplit, shapeLabels } from "./shapes.ts";
 
 const keyOf = (data: Uint8Array): string => Buffer.from(data).toString("latin1");
@@ -74,12 +74,12 @@ describe("the outline of", () => {
     expect(areaOf(label)).toBeLessThan(area * 1.01);
   });
 
-  test("no shape changes sign beyond 1.3, and none is steeper than distance", () => {
+  test("no shape changes sign beyond its reach, and none is steeper than distance", () => {
     const point = fc.tuple(fc.double({ min: -2, max: 2, noNaN: true }), fc.double({ min: -2, max: 2, noNaN: true }));
     fc.assert(
       fc.property(fc.constantFrom(...shapeLabels), point, point, (label, [ax, ay], [bx, by]) => {
         const outline = shapeOutlines[label]!;
-        if (ax * ax + ay * ay > 1.3 ** 2) expect(outline(ax, ay)).toBeGreaterThan(0);
+        if (ax * ax + ay * ay > outlineReach ** 2) expect(outline(ax, ay)).toBeGreaterThan(0);
         const apart = Math.sqrt((ax - bx) ** 2 + (ay - by) ** 2);
         // The heart's box is measured along its axes, which is never more than the distance.
         expect(Math.abs(outline(ax, ay) - outline(bx, by))).toBeLessThanOrEqual(apart + 1e-9);

@@ -2,7 +2,7 @@ import { OptionError } from "../errors.ts";
 import { checkSize, type Pixels } from "../pixels/pixels.ts";
 import { type Random, seededRandom } from "../random.ts";
 import { type PicturesInMemory, picturesInMemory } from "./pictures_in_memory.ts";
-import { type Outline, shapeOutlines } from "./shape_outlines.ts";
+import { type Outline, outlineReach, shapeOutlines } from "./shape_outlines.ts";
 
 /** Names of the ten shapes, in the order of their classes. */
 export const shapeLabels: readonly string[] = Object.keys(shapeOutlines);
@@ -149,11 +149,15 @@ function placed(outline: Outline, resolution: number, random: Random): PlacedOut
   const centerX = 0.8 * radius + room * random.uniform();
   const centerY = 0.8 * radius + room * random.uniform();
   const scale = radius * squeeze;
-  const reach = 1.3 * radius + 1; // no outline reaches further than 1.3 from its origin
+  const reach = outlineReach * radius + 1; // the last pixel that is partly covered
+  const squaredReach = reach * reach;
   return {
     distance: (column, row) => {
-      const x = (column - centerX) / scale;
-      const y = (row - centerY) / scale;
+      const dx = column - centerX;
+      const dy = row - centerY;
+      if (dx * dx + dy * dy > squaredReach) return 1; // uncovered; corners of the window need no outline
+      const x = dx / scale;
+      const y = dy / scale;
       // Scaled back by the shorter axis: along the longer one the edge is a little softer.
       return outline((x * cosine + y * sine) * squeeze, y * cosine - x * sine) * scale;
     },

@@ -102,30 +102,46 @@ export function manifoldEstimates(
   };
 }
 
-function collapsedShare(before: Matrix, after: Matrix): number {
-  const isCollapsed = before.map(() => false);
-  for (let i = 0; i < before.length; i++) {
-    for (let j = 0; j < i; j++) {
-      const kept = squaredDistance(after[i], after[j]) / squaredDistance(before[i], before[j]);
-      if (kept >= collapsedBelow ** 2) continue;
-      isCollapsed[i] = true;
-      isCollapsed[j] = true;
-    }
-  }
-  return isCollapsed.filter(Boolean).length / before.length;
+/** Points side by side in one array, which is several times as quick to walk over. */
+interface Cloud {
+  readonly count: number;
+  readonly dimensions: number;
+  readonly values: Float64Array;
 }
 
-function squaredDistance(a: readonly number[] = [], b: readonly number[] = []): number {
+function cloudOf(points: Matrix): Cloud {
+  const dimensions = points[0]?.length ?? 0;
+  return { count: points.length, dimensions, values: Float64Array.from(points.flat()) };
+}
+
+function squaredDistance({ dimensions, values }: Cloud, i: number, j: number): number {
   let sum = 0;
-  for (let k = 0; k < a.length; k++) sum += ((a[k] as number) - (b[k] as number)) ** 2;
+  for (let k = 0; k < dimensions; k++) {
+    const difference = (values[i * dimensions + k] as number) - (values[j * dimensions + k] as number);
+    sum += difference * difference;
+  }
   return sum;
+}
+
+function collapsedShare(embedded: Matrix, activated: Matrix): number {
+  const [before, after] = [cloudOf(embedded), cloudOf(activated)];
+  const isCollapsed = new Uint8Array(before.count);
+  for (let i = 0; i < before.count; i++) {
+    for (let j = 0; j < i; j++) {
+      if (squaredDistance(after, i, j) >= collapsedBelow ** 2 * squaredDistance(before, i, j)) continue;
+      isCollapsed[i] = 1;
+      isCollapsed[j] = 1;
+    }
+  }
+  return isCollapsed.reduce((sum, flag) => sum + flag, 0) / before.count;
 }
 
 function relativeError(expected: Matrix, actual: Matrix): number {
   let [off, all] = [0, 0];
-  for (const [i, point] of expected.entries()) {
-    off += squaredDistance(point, actual[i]);
-    all += squaredDistance(point, [0, 0]);
+  for (const [i, [x = 0, y = 0]] of expected.entries()) {
+    const [backX = 0, backY = 0] = actual[i] ?? [];
+    off += (backX - x) ** 2 + (backY - y) ** 2;
+    all += x ** 2 + y ** 2;
   }
   return Math.sqrt(off / all);
 }
@@ -136,26 +152,34 @@ function fitted(points: Matrix, target: Matrix): Matrix {
   return multiply(extended, multiply(pseudoInverse(extended), target));
 }
 
-function preservedNeighbours(before: Matrix, after: Matrix): number {
+function preservedNeighbours(start: Matrix, points: Matrix): number {
+  const [before, after] = [cloudOf(start), cloudOf(points)];
   let kept = 0;
-  for (let i = 0; i < before.length; i++) {
+  for (let i = 0; i < before.count; i++) {
     const nearest = new Set(nearestTo(before, i));
     kept += nearestTo(after, i).filter((other) => nearest.has(other)).length;
   }
-  return kept / (before.length * neighbours);
+  return kept / (before.count * neighbours);
 }
 
-function nearestTo(points: Matrix, index: number): readonly number[] {
-  const nearest: { readonly other: number; readonly distance: number }[] = [];
-  for (let other = 0; other < points.length; other++) {
+/** The nearest points, by insertion into a short sorted list. */
+function nearestTo(cloud: Cloud, index: number): readonly number[] {
+  const nearest: number[] = [];
+  const distances: number[] = [];
+  for (let other = 0; other < cloud.count; other++) {
     if (other === index) continue;
-    const distance = squaredDistance(points[index], points[other]);
-    if (nearest.length === neighbours && distance >= (nearest.at(-1)?.distance ?? 0)) continue;
-    const place = nearest.findIndex((each) => each.distance > distance);
-    nearest.splice(place < 0 ? nearest.length : place, 0, { other, distance });
-    nearest.length = Math.min(nearest.length, neighbours);
+    const distance = squaredDistance(cloud, index, other);
+    if (nearest.length === neighbours && distance >= (distances.at(-1) ?? 0)) continue;
+    let place = nearest.length;
+    while (place > 0 && (distances[place - 1] ?? 0) > distance) place--;
+    nearest.splice(place, 0, other);
+    distances.splice(place, 0, distance);
+    if (nearest.length > neighbours) {
+      nearest.pop();
+      distances.pop();
+    }
   }
-  return nearest.map(({ other }) => other);
+  return nearest;
 }
 
 /** Where each activation has a slope. */

@@ -15,7 +15,7 @@ export interface Contender {
   readonly graph: () => Graph;
   /** Default 1. */
   readonly threads?: number;
-  /** Whether the compiler fuses elementwise work into convolutions. Default true. */
+  /** Whether the compiler fuses elementwise work into convolutions, and runs chains of layers band by band. Default true. */
   readonly fuse?: boolean;
   /** A build with clocks, that gives the time of every step too. Default false. */
   readonly profile?: boolean;
@@ -245,7 +245,7 @@ function moduleStore(): ModuleStore {
       const known = kept.get(name);
       if (known !== undefined) return known;
       const built = graph();
-      const compiled = compile(built, { weights: timingWeights(built), threads, fuse, profile });
+      const compiled = compile(built, { weights: timingWeights(built), threads, fuse, bands: fuse, profile });
       if (bytes + compiled.bytes.length <= keptBytes) {
         bytes += compiled.bytes.length;
         kept.set(name, compiled);

@@ -2,10 +2,12 @@ import type { CompiledSubject } from "../compiler/compile.ts";
 import { supportsRelaxedSimd } from "../compiler/probe.ts";
 import type { Target } from "../compiler/target.ts";
 import { OptionError, UnsupportedError } from "../errors.ts";
+import type { ValueId } from "../graph/graph.ts";
 import { emitStep } from "./emit_step.ts";
 import type { OptimizerName } from "./kernels/optimizer.ts";
 import { lowerStep } from "./lower_step.ts";
 import { planParameters } from "./parameter_plan.ts";
+import type { StepGraph, StepNode } from "./step_graph.ts";
 import { trainingStep } from "./training_graph.ts";
 import type { CompiledTraining } from "./training_manifest.ts";
 
@@ -49,13 +51,30 @@ export function compileTraining({ name, graph }: CompiledSubject, options: Compi
   }
   if (!Number.isInteger(threads) || threads < 1 || threads > 64)
     throw new OptionError(`threads must be a whole number from 1 to 64, received ${threads}.`);
+  const step = trainingStep(graph, { batch: microBatch, frozen });
+  return compileStep(step, { ...options, name, batch, optimizer, threads, groupOf });
+}
+
+/** Options of `compileStep`. */
+export interface CompileStepOptions extends Omit<CompileTrainingOptions, "microBatch" | "frozen"> {
+  /** Default: the step's own. */
+  readonly name?: string | undefined;
+}
+
+/**
+ * Compiles a step that `trainingStep` made: the batch is a multiple of the step's own.
+ *
+ * @throws {UnsupportedError} as `compileTraining`
+ */
+export function compileStep(step: StepGraph, options: CompileStepOptions): CompiledTraining {
+  const { batch, optimizer = "sgd", threads = 1, groupOf = () => "all", name = step.name } = options;
+  const microBatch = nodeAt(step, step.loss).shape[0] as number;
   const target: Target = {
     simd: options.simd ?? (supportsRelaxedSimd() ? "relaxed" : "plain"),
     wide: options.wide ?? false,
     threads,
     profile: false,
   };
-  const step = trainingStep(graph, { batch: microBatch, frozen });
   const parameters = planParameters(step, groupOf);
   if (parameters.floats > MOST_FLOATS) {
     throw new UnsupportedError(
@@ -63,13 +82,17 @@ export function compileTraining({ name, graph }: CompiledSubject, options: Compi
     );
   }
   const positions = new Map(
-    parameters.places.map(({ name: parameter, offset, count }) => [
+    [...parameters.places].map(({ name: parameter, offset, count }) => [
       parameter,
       Float32Array.from({ length: count }, (_, i) => offset + i + 1),
     ]),
   );
   const lowered = lowerStep(step, positions, target, microBatch);
   return emitStep(lowered, parameters, { name, target, slots: batch / microBatch, optimizer });
+}
+
+function nodeAt(step: StepGraph, id: ValueId): StepNode {
+  return step.nodes[id] as StepNode;
 }
 
 function largestDivisor(value: number, most: number): number {

@@ -1,6 +1,6 @@
 import { type Buffer, buffersOf, LANES, runsOf, type View } from "../compiler/layout.ts";
 import { copyCalls, strideName, strideOf } from "../compiler/lower_elementwise.ts";
-import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, viewOf } from "../compiler/lowering.ts";
+import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, fillAll, viewOf } from "../compiler/lowering.ts";
 import type { Address, Constant } from "../compiler/plan.ts";
 import type { Node, ValueId } from "../graph/graph.ts";
 import type { Activation } from "../graph/operations.ts";
@@ -112,6 +112,29 @@ function inLayout(to: StepLowering, value: ValueId, layout: ChannelwiseLayout): 
   return { kind: "constant", constant };
 }
 
+/** Moments in the order of a layout: those of this micro-batch, or running statistics, which are parameters. */
+function momentsAddress(to: StepLowering, moments: ValueId, layout: ChannelwiseLayout): Address {
+  const numbers = to.weights.get(to.node(moments).name);
+  if (numbers === undefined) return at(to.whichNumbers(moments).buffer, 0);
+  const channels = layout.positions.length;
+  const constant: Constant = {
+    bytes: 2 * layout.channels * 4,
+    holds: "weights",
+    write: ({ f32 }) => {
+      layout.positions.forEach((position, c) => {
+        f32[position] = numbers[c] as number;
+        f32[layout.channels + position] = numbers[channels + c] as number;
+      });
+    },
+  };
+  return { kind: "constant", constant };
+}
+
+/** The buffers that an address stands in. */
+function buffersAt(address: Address): readonly Buffer[] {
+  return address.kind === "constant" ? [] : [address.buffer];
+}
+
 /** Scale and shift of each channel, computed once for all pictures. */
 function lowerCoefficients(
   node: StepNode,
@@ -123,13 +146,13 @@ function lowerCoefficients(
   // The forward pass has them already: whatever order a value was copied into, its floats stand as they did there.
   const known = to.coefficients.get(moments);
   if (known) return known;
-  const { buffer } = to.whichNumbers(moments);
+  const from = momentsAddress(to, moments, layout);
   const coefficients = to.line(`${node.name}/coefficients`, 2 * layout.channels);
   to.coefficients.set(moments, coefficients);
   const name = `coefficients_${layout.channels}_${epsilon}`;
   const kernel = to.kernel(name, (n) => coefficientsKernel(n, layout.channels, epsilon));
-  const args = [at(buffer, 0), inLayout(to, gamma, layout), inLayout(to, beta, layout), at(coefficients, 0)];
-  to.wholeStep(node, [{ kernel, args, units: layout.channels, grain: 1 }], [buffer], [coefficients]);
+  const args = [from, inLayout(to, gamma, layout), inLayout(to, beta, layout), at(coefficients, 0)];
+  to.wholeStep(node, [{ kernel, args, units: layout.channels, grain: 1 }], buffersAt(from), [coefficients]);
   return coefficients;
 }
 
@@ -213,41 +236,58 @@ export function lowerNormalizeSums(node: StepNode<StepOperationOf<"normalize_sum
   const coefficients = lowerCoefficients(node, to, layout, [moments, gamma, beta], epsilon);
   const sums = lowerSums(node, to, x, layout, { view: gradient, activation, coefficients });
   const result = to.line(node.name, 2 * layout.channels, "port");
-  const { buffer } = to.whichNumbers(moments);
+  const from = momentsAddress(to, moments, layout);
   const name = `gradient_sums_${layout.channels}_${epsilon}`;
   const kernel = to.kernel(name, (n) => gradientSumsKernel(n, layout.channels, epsilon));
-  const args = [at(sums, 0), at(buffer, 0), at(result, 0)];
-  to.wholeStep(node, [{ kernel, args, units: layout.channels, grain: 1 }], [sums, buffer], [result]);
+  const args = [at(sums, 0), from, at(result, 0)];
+  to.wholeStep(node, [{ kernel, args, units: layout.channels, grain: 1 }], [sums, ...buffersAt(from)], [result]);
   setTwoRows(node, to, result, layout);
 }
 
+/** What is added to a·g: the gradient through the moments. Nothing, where they are running statistics. */
+function lowerTerms(
+  node: StepNode,
+  to: StepLowering,
+  x: View,
+  layout: ChannelwiseLayout,
+  {
+    moments,
+    coefficients,
+    sums,
+    epsilon,
+  }: { moments: ValueId; coefficients: Buffer; sums: ValueId | undefined; epsilon: number },
+): Buffer {
+  const terms = to.line(`${node.name}/terms`, 2 * layout.channels);
+  if (sums === undefined) {
+    to.wholeStep(node, [fillAll(terms, 0)], [], [terms]);
+    return terms;
+  }
+  const { buffer: momentsBuffer } = to.whichNumbers(moments);
+  const { buffer: sumsBuffer } = to.whichNumbers(sums);
+  const spec = { channels: layout.channels, count: countOf(to, x) };
+  const kernel = to.kernel(`gradient_coefficients_${spec.channels}_of${spec.count}_${epsilon}`, (n) =>
+    gradientCoefficientsKernel(n, spec, epsilon),
+  );
+  const args = [at(momentsBuffer, 0), at(coefficients, 0), at(sumsBuffer, 0), at(terms, 0)];
+  const reads = [momentsBuffer, coefficients, sumsBuffer];
+  to.wholeStep(node, [{ kernel, args, units: layout.channels, grain: 1 }], reads, [terms]);
+  return terms;
+}
+
 export function lowerNormalizeGradient(node: StepNode<StepOperationOf<"normalize_gradient">>, to: StepLowering): void {
-  const [gradientId, xId, moments, gamma, beta, sumsId] = node.inputs as readonly ValueId[] as [
+  const [gradientId, xId, moments, gamma, beta, sums] = node.inputs as readonly [
     ValueId,
     ValueId,
     ValueId,
     ValueId,
     ValueId,
-    ValueId,
+    ValueId?,
   ];
   const { epsilon, activation } = node.operation;
   const { gradient, x } = together(node, to, to.view(gradientId), to.view(xId));
   const layout = channelwiseLayout(x);
   const coefficients = lowerCoefficients(node, to, layout, [moments, gamma, beta], epsilon);
-  const terms = to.line(`${node.name}/terms`, 2 * layout.channels);
-  const { buffer: momentsBuffer } = to.whichNumbers(moments);
-  const { buffer: sums } = to.whichNumbers(sumsId);
-  const spec = { channels: layout.channels, count: countOf(to, x) };
-  const kernel = to.kernel(`gradient_coefficients_${spec.channels}_of${spec.count}_${epsilon}`, (n) =>
-    gradientCoefficientsKernel(n, spec, epsilon),
-  );
-  const args = [at(momentsBuffer, 0), at(coefficients, 0), at(sums, 0), at(terms, 0)];
-  to.wholeStep(
-    node,
-    [{ kernel, args, units: layout.channels, grain: 1 }],
-    [momentsBuffer, coefficients, sums],
-    [terms],
-  );
+  const terms = lowerTerms(node, to, x, layout, { moments, coefficients, sums, epsilon });
   const region = to.allocate(node as unknown as Node, layout.channels);
   const gradientRuns = runsOf(gradient);
   const calls = layout.runs.map(({ run, vectors, channel }, i) => {

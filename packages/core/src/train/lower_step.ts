@@ -54,9 +54,8 @@ const rules = {
     const first = node.operation.index * (node.shape[0] as number);
     to.numbersOf.set(node.id, { buffer, at: (element) => place(first + element) });
   },
-  // Rearranged parameters: their numbers were prepared before lowering began.
-  transpose_kernel: () => {},
-  transpose: () => {},
+  transpose_kernel: unsupported,
+  transpose: unsupported,
   dilate: lowerDilate,
   sum_pixels: lowerSumPixels,
   sum_products: lowerSumProducts,
@@ -88,29 +87,35 @@ export function lowerStep(
   target: Target,
   batch: number,
 ): LoweredStep {
-  const to = new StepLowering(step, withTransposed(step, weights), target, batch);
+  const to = new StepLowering(step, withRearranged(step, weights), target, batch);
   const inputs: StepPort[] = [];
   for (const node of step.nodes) {
     const { operation } = node;
     if (operation.op === "input") inputs.push(lowerInput(node, to));
+    // Parameters, and what only rearranges them: their numbers were prepared before.
+    else if (to.weights.has(node.name)) continue;
     else if (operation.op in rules) (rules[operation.op as GradientOperation["op"]] as Rule<never>)(node as never, to);
-    else lowerNode(node as Node<Operation>, to);
+    else if (node.inputs.some((input) => to.numbersOf.has(input))) {
+      throw new UnsupportedError(
+        `"${node.name}": training of a network in which several layers share a parameter cannot be compiled yet.`,
+      );
+    } else lowerNode(node as Node<Operation>, to);
   }
   const logits = lowerLogits(step, to);
   const loss = to.whichNumbers(step.loss).buffer;
   return { to, steps: to.steps, inputs, logits, loss: { name: "loss", buffer: loss, elements: batch }, batch };
 }
 
-/** Rearranged parameters as numbers of their own. */
-function withTransposed(
+/** Rearranged parameters as numbers of their own: transposed kernels, and the running statistics that stand in for moments. */
+function withRearranged(
   step: StepGraph,
   weights: ReadonlyMap<string, Float32Array>,
 ): ReadonlyMap<string, Float32Array> {
   const all = new Map(weights);
   for (const { name, operation, inputs, shape } of step.nodes) {
-    const source = step.nodes[inputs[0] as ValueId];
-    const numbers = source && all.get(source.name);
-    if (numbers === undefined) continue;
+    const sources = inputs.map((input) => all.get((step.nodes[input] as StepNode).name));
+    const [numbers] = sources;
+    if (numbers === undefined || sources.includes(undefined)) continue;
     if (operation.op === "transpose") {
       const [rows, columns] = shape as readonly [number, number];
       all.set(
@@ -118,6 +123,10 @@ function withTransposed(
         numbers.map((_, i) => numbers[(i % columns) * rows + Math.floor(i / columns)] as number),
       );
     } else if (operation.op === "transpose_kernel") all.set(name, transposedKernel(numbers, shape, operation.groups));
+    else if (operation.op === "reshape") all.set(name, numbers);
+    else if (operation.op === "concatenate" && shape[0] === 1) {
+      all.set(name, Float32Array.from(sources.flatMap((source) => Array.from(source as Float32Array))));
+    }
   }
   return all;
 }
@@ -226,20 +235,30 @@ function lowerCrop(node: StepNode<StepOperationOf<"crop">>, to: StepLowering): v
   to.views.set(node.id, view);
 }
 
-/** The same elements in another shape: channels side by side, then seen otherwise. */
+/** The same elements in another shape: channels side by side, then seen otherwise; with the border that is read around them. */
 function lowerReshape(node: StepNode, to: StepLowering): void {
   const input = to.view(node.inputs[0] as ValueId);
   const { height, width, channels } = pictureOf(node.shape);
-  if (input.height === height && input.width === width) {
-    to.views.set(node.id, { height, width, places: input.places });
-    return;
-  }
+  const seen =
+    input.height === height && input.width === width
+      ? { height, width, places: input.places }
+      : inOtherShape(node, to, input, { height, width, channels });
+  const { top, bottom, left, right } = to.halos.of(node.id).padding;
+  to.views.set(node.id, top + bottom + left + right > 0 ? inCleanBorder(node, to, seen) : seen);
+}
+
+function inOtherShape(
+  node: StepNode,
+  to: StepLowering,
+  input: View,
+  { height, width, channels }: { height: number; width: number; channels: number },
+): View {
   const plain = to.buffer({ name: node.name, height, width, stride: channels });
   const seen: Buffer = { ...plain, height: input.height, width: input.width, stride: input.places.length };
   const packed = viewOf({ buffer: seen, channel: 0, preparation: [] }, inOrder(input.places.length));
   const address = (buffer: Buffer) => (buffer === seen ? at(plain, 0) : atPixel(buffer, 0, 0, 0));
   to.pictureStep(node, copyCalls(to, input, packed, address), buffersOf(input), [plain]);
-  to.views.set(node.id, viewOf({ buffer: plain, channel: 0, preparation: [] }, inOrder(channels)));
+  return viewOf({ buffer: plain, channel: 0, preparation: [] }, inOrder(channels));
 }
 
 /** A bias's gradient: added up over all pixels of all pictures. */

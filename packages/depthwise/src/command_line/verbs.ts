@@ -48,6 +48,10 @@ const json = new Option("--json", "print one JSON document on stdout and nothing
 const weights = new Option("--weights <FILE>", "weights as safetensors, by our names or those of a known framework");
 const seed = wholeNumber("--seed <N>", "draw weights from this seed, the same on every machine (default: 0)", 0);
 const wide = new Option("--wide", "256-bit vectors, by an experimental flag of V8 for the whole process");
+const tune = new Option(
+  "--tune",
+  "first measure tiles and bands on this machine; they are remembered for the next time",
+);
 const threads = wholeNumber("--threads <T>", "threads to run on (default: 1)", 1);
 
 const labels = new Option("--labels <FILE>", "class names: a JSON array of strings, or one name a line");
@@ -172,6 +176,7 @@ export const verbs: readonly Verb[] = [
       new Option("--layers", "every layer's time too"),
       threads,
       wide,
+      tune,
       weights,
       seed,
       json,
@@ -206,6 +211,7 @@ export const verbs: readonly Verb[] = [
         "--simd <BUILD>",
         "code for relaxed SIMD, for plain SIMD, or for whatever there is (default: both)",
       ).choices(["plain", "relaxed", "both"]),
+      tune,
       weights,
       seed,
       labels,

@@ -1,12 +1,13 @@
 import { cpus } from "node:os";
 import { OptionError } from "@depthwise/core";
 import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
-import { type ModelArgument, modelWords, parseModels } from "../command_line/model_argument.ts";
+import { modelWords, parseModels } from "../command_line/model_argument.ts";
 import { startProgress } from "../command_line/progress.ts";
 import { significant } from "../command_line/quantities.ts";
 import { print, printJson } from "../command_line/terminal.ts";
-import { measureModels } from "../measuring/measure_models.ts";
+import { measureModels, type Subject } from "../measuring/measure_models.ts";
 import { dominantLayersText, layersText, type Measured, measurementsText } from "../measuring/measurement_text.ts";
+import { tuneModel } from "../measuring/tune_model.ts";
 import { type OpenedModel, openModel } from "../open_model.ts";
 
 interface BenchOptions extends CommonOptions, WeightsOptions {
@@ -14,6 +15,7 @@ interface BenchOptions extends CommonOptions, WeightsOptions {
   readonly threads?: number;
   readonly layers?: boolean;
   readonly wide?: boolean;
+  readonly tune?: boolean;
 }
 
 /** `depthwise bench MODEL...`. */
@@ -25,9 +27,14 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
       hint: "Times do not depend on the weights.",
     });
   }
-  const subjects: OpenedModel[] = [];
-  for (const model of models) subjects.push(await openModel(model, options));
-  const { threads = 1, runs = 30, wide = false, layers = false, json = false } = options;
+  const { threads = 1, runs = 30, wide = false, tune = false, layers = false, json = false } = options;
+  const subjects: (OpenedModel & Subject & { readonly label: string })[] = [];
+  for (const model of models) {
+    const [opened, label] = [await openModel(model, options), modelWords(model)];
+    subjects.push({ ...opened, label });
+    // Beside the compiler's model, so that it shows what tuning is worth.
+    if (tune) subjects.push({ ...opened, label: `${label} (tuned)`, tuning: await tuneModel(opened, { wide }) });
+  }
   const progress = startProgress("measuring");
   const measurements = await measureModels(subjects, {
     threads,
@@ -44,7 +51,7 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
       measurements.map((measurement, i) => ({
         measurement,
         network: (subjects[i] as OpenedModel).network,
-        label: modelWords(models[i] as ModelArgument),
+        label: subjects[i]?.label ?? "",
       })),
       layers,
     );

@@ -1,4 +1,4 @@
-import { OptionError, type WeightType } from "@depthwise/core";
+import { OptionError, type Tuning, type WeightType } from "@depthwise/core";
 import { parseLabels } from "../classification/labels.ts";
 import { overridePreprocessing, type PreprocessingOptions } from "../classification/preprocessing_options.ts";
 import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
@@ -9,6 +9,7 @@ import { readBytes } from "../command_line/read_bytes.ts";
 import { table } from "../command_line/table.ts";
 import { paletteOf, print, printJson } from "../command_line/terminal.ts";
 import { readVersion } from "../command_line/version.ts";
+import { tuneModel } from "../measuring/tune_model.ts";
 import { type OpenedModel, openModel } from "../open_model.ts";
 import { modelFiles, packModel } from "../standalone/pack_model.ts";
 import { checkCanWriteFolder, writeFolder } from "../standalone/write_folder.ts";
@@ -22,6 +23,7 @@ interface CompileCommandOptions extends CommonOptions, WeightsOptions, Preproces
   readonly threads?: number;
   readonly simd?: "plain" | "relaxed" | "both";
   readonly labels?: string;
+  readonly tune?: boolean;
 }
 
 /** `depthwise compile MODEL -o FOLDER`. */
@@ -35,6 +37,7 @@ export async function compileCommand(invocation: Invocation<CompileCommandOption
   await checkCanWriteFolder(folder);
   const opened = await openModel(model, options);
   const network = await describedNetwork(opened, options);
+  const tuning = options.tune ? await tuneBuilds(opened, simd) : undefined;
   const progress = startProgress("interpreting, for the certificate");
   const files = await packModel(network, opened.weights, {
     storage,
@@ -43,6 +46,7 @@ export async function compileCommand(invocation: Invocation<CompileCommandOption
     split: split ?? false,
     single: single ?? false,
     page: page ?? false,
+    ...(tuning ? { tuning } : {}),
     compiler: `depthwise ${readVersion()}`,
     onProgress: (done, total) => progress.update(done, total),
   });
@@ -51,6 +55,13 @@ export async function compileCommand(invocation: Invocation<CompileCommandOption
   const sizes = [...files].map(([name, content]) => [name, content.length] as const);
   if (options.json) printJson({ files: Object.fromEntries(sizes) });
   else printForPeople(folder, sizes);
+}
+
+/** Choices for each build of the code: those for the second one come with those for the first, which are remembered by then. */
+async function tuneBuilds(opened: OpenedModel, simd: "plain" | "relaxed" | "both"): Promise<Tuning> {
+  if (simd !== "both") return tuneModel(opened, { simd });
+  await tuneModel(opened, { simd: "plain" });
+  return tuneModel(opened, { simd: "relaxed" });
 }
 
 /** The network with the labels and the preprocessing that its folder is to have. */

@@ -24,7 +24,7 @@ import { type DataSet, summarizeData } from "../data/data_set.ts";
 import { createLoader } from "../data/loader.ts";
 import { openData } from "../data/open_data.ts";
 import { openModel } from "../open_model.ts";
-import { readCheckpoint, type RunIdentity, writeCheckpoint } from "../training/checkpoint_file.ts";
+import { type RunIdentity, readCheckpoint, writeCheckpoint } from "../training/checkpoint_file.ts";
 import { firstWeights } from "../training/first_weights.ts";
 
 interface TrainCommandOptions extends CommonOptions {
@@ -89,18 +89,13 @@ async function networkFor(
 ): Promise<{ network: Network; from: Weights | undefined }> {
   const { model, from: file } = invocation.options;
   const labels = data.labels;
-  const source =
-    file === undefined
-      ? undefined
-      : await openModel({ subject: file, isFile: true, options: {} }, {});
+  const source = file === undefined ? undefined : await openModel({ subject: file, isFile: true, options: {} }, {});
   if (model === undefined && source === undefined)
     throw new OptionError("train: --model M is missing: a variant, or a family with options.", {
       hint: "depthwise list shows the names; --from FILE goes on from a trained network.",
     });
   const argument =
-    model === undefined
-      ? undefined
-      : parseModel({ ...invocation, words: [model, ...rest], literal: [] }).model;
+    model === undefined ? undefined : parseModel({ ...invocation, words: [model, ...rest], literal: [] }).model;
   const subject = argument?.subject ?? source?.network.family;
   if (subject === undefined)
     throw new WeightsError(`${file}: the file holds a network of no family we know; name one with --model.`);
@@ -175,7 +170,11 @@ async function runTraining({ options, output, data, network, from, recipe, ident
   const progress = startProgress("training");
   const epochs = train(
     network,
-    { batches: loader.batches, epoch: (epoch) => loader.epoch(epoch), ...(judge ? { validation: () => judge.epoch(0) } : {}) },
+    {
+      batches: loader.batches,
+      epoch: (epoch) => loader.epoch(epoch),
+      ...(judge ? { validation: () => judge.epoch(0) } : {}),
+    },
     recipe,
     {
       weights,
@@ -222,7 +221,9 @@ function printBeginning(network: Network, data: DataSet, recipe: Recipe): void {
   print(
     `${network.name}: ${data.labels.length} classes, ${data.train.length} pictures to learn from, ${validation}; ` +
       `${recipe.epochs} epochs of batches of ${recipe.batch}.` +
-      (imbalance > 3 ? ` The largest class has ${imbalance.toFixed(1)} times the pictures of the smallest (--balance evens it out).` : ""),
+      (imbalance > 3
+        ? ` The largest class has ${imbalance.toFixed(1)} times the pictures of the smallest (--balance evens it out).`
+        : ""),
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   exchangeTensors,
   type Network,
@@ -74,8 +75,10 @@ export function writeModel(
     case "tflite":
       return one(file, writeTflite(graph, weights), weights.size);
     case "tfjs": {
-      const { modelJson, shards } = writeTfjs(graph, weights);
-      return { files: [...shards, [file, modelJson]], tensors: weights.size };
+      const weightsFile = weightsName(weights);
+      const written = writeTfjs(graph, weights, { weightsFile });
+      const files = [[weightsFile, written.weights] as const, [file, written.modelJson] as const];
+      return { files, tensors: weights.size };
     }
     default:
       return format satisfies never;
@@ -104,6 +107,19 @@ export function writeTensors(
     );
   }
   return one(file, format === "safetensors" ? writeSafetensors(tensors) : writePytorch(tensors), tensors.size);
+}
+
+/** Weights of TensorFlow.js beside their `model.json`: {@link weightsName}. */
+export const tfjsWeightsName: RegExp = /weights-[0-9a-f]{16}\.bin/;
+
+/** Called by their content, so that a `model.json` never stands beside the weights of another. */
+function weightsName(weights: Weights): string {
+  const hash = createHash("sha256");
+  for (const [name, { shape, data }] of weights) {
+    hash.update(JSON.stringify([name, shape]));
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return `weights-${hash.digest("hex").slice(0, 16)}.bin`;
 }
 
 function one(file: string, bytes: Uint8Array, tensors: number): WrittenModel {

@@ -1,32 +1,32 @@
-import { rm, stat } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { checkCanWrite, writeFileWhole } from "../command_line/write_file_whole.ts";
-import type { WrittenModel } from "./write_model.ts";
+import { writeFileWhole } from "../command_line/write_file_whole.ts";
+import { tfjsWeightsName, type WrittenModel } from "./write_model.ts";
 
 /**
- * Writes the files of a model so that the one which is the model is whole, with everything that it names, or not there: it comes last. One
- * that is there already is taken away first where it names files that are about to change.
+ * Writes the files of a model so that the one which is the model is whole, with everything that it names, or as it was: it comes last, and what
+ * it names is called by its content.
  *
  * @param file of the model; its other files go beside it
  * @returns bytes in all
  * @throws {IoError} naming the file and the reason
  */
 export async function writeModelFiles(file: string, { files }: WrittenModel): Promise<number> {
-  const parts = files.slice(0, -1).map(([name, bytes]) => [join(dirname(file), name), bytes] as const);
-  for (const [path] of parts) await checkCanWrite(path);
-  const arePresent = await Promise.all(parts.map(([path]) => isThere(path)));
-  if (arePresent.includes(true)) await rm(file, { force: true });
-  for (const [path, bytes] of parts) await writeFileWhole(path, bytes);
+  const replaced = files.length === 1 ? [] : await weightsNamedBy(file);
+  for (const [name, bytes] of files.slice(0, -1)) await writeFileWhole(join(dirname(file), name), bytes);
   const [, model] = files.at(-1) as readonly [string, Uint8Array];
   await writeFileWhole(file, model);
+  const written = new Set(files.map(([name]) => name));
+  for (const name of replaced) if (!written.has(name)) await rm(join(dirname(file), name), { force: true });
   return files.reduce((sum, [, bytes]) => sum + bytes.length, 0);
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Weights of ours that a `model.json` names, which nobody will name once it is replaced. */
+async function weightsNamedBy(file: string): Promise<readonly string[]> {
   try {
-    await stat(path);
-    return true;
+    const text = await readFile(file, "utf8");
+    return text.match(new RegExp(tfjsWeightsName.source, "g")) ?? [];
   } catch {
-    return false;
+    return []; // there is none
   }
 }

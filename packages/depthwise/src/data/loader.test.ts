@@ -81,9 +81,8 @@ describe("in training", () => {
     const { batches } = await epochOf(good, { ...options, workers: 0 }, 2);
     expect(batches.map(({ count }) => count)).toEqual([5, 5, 5, 5]);
     for (const other of [
-      { workers: 1 },
       { workers: 3, ahead: 1 },
-      { workers: 2, cacheBytes: 0 },
+      { workers: 1, cacheBytes: 0 },
       { workers: 0, cacheBytes: 5000 },
     ]) {
       expect((await epochOf(good, { ...options, ...other }, 2)).batches).toEqual(batches);
@@ -105,7 +104,7 @@ describe("in training", () => {
     const expected = Array.from(batchesInMemory(set, { ...options, augmentation, epoch: 4 }), (batch) =>
       batch.pictures.slice(),
     );
-    for (const workers of [0, 2]) {
+    for (const workers of [0, 1]) {
       const { batches } = await epochOf(set, { ...options, augmentation, workers }, 4);
       expect(batches.map(({ pictures }) => pictures)).toEqual(expected);
     }
@@ -160,7 +159,7 @@ describe("in training", () => {
 
 describe("in evaluation", () => {
   test("every picture comes once, in order, with the numbers that classify feeds", async () => {
-    for (const workers of [0, 2]) {
+    for (const workers of [0, 1]) {
       const { batches } = await epochOf(good, { workers });
       expect(batches.map(({ count }) => count)).toEqual([5, 5, 5, 5, 4]);
       expect(batches.flatMap(({ indices }) => [...indices])).toEqual([...Array(24).keys()]);

@@ -8,6 +8,7 @@ import {
   type Network,
   OptionError,
   type StepTime,
+  type Tuning,
   type Weights,
 } from "@depthwise/core";
 import { medianOf, type Spread, spreadOf } from "./statistics.ts";
@@ -17,6 +18,8 @@ export interface Subject {
   readonly network: Network;
   /** Default: drawn from seed 0. The time does not depend on them. */
   readonly weights?: Weights;
+  /** Choices that were measured on this machine. Default: the compiler's model. */
+  readonly tuning?: Tuning;
 }
 
 /** Options of {@link measureModels}. */
@@ -59,6 +62,8 @@ export interface Measurement {
   readonly peakGigamacsPerSecond: number;
   readonly simd: "relaxed" | "plain";
   readonly wide: boolean;
+  /** Whether it was compiled with choices measured on this machine. */
+  readonly tuned: boolean;
   /** Of the WebAssembly module without its weights. */
   readonly moduleBytes: number;
   readonly weightBytes: number;
@@ -110,7 +115,9 @@ export async function measureModels(
   try {
     for (const subject of subjects) {
       onProgress(entrants.length, total, `preparing ${subject.network.name}`);
-      entrants.push(await prepare({ weights: subject.weights, threads, wide }, subject, layers));
+      entrants.push(
+        await prepare({ weights: subject.weights, tuning: subject.tuning, threads, wide }, subject, layers),
+      );
     }
     const simd = (entrants[0] as Entrant).compiled.manifest.simd;
     const ceiling = await createCeiling(simd);
@@ -226,6 +233,7 @@ function measurementOf({ subject, compiled, ...entrant }: Entrant, peak: number)
     peakGigamacsPerSecond: peak,
     simd: manifest.simd,
     wide: manifest.wide,
+    tuned: subject.tuning !== undefined,
     moduleBytes: bytes.length - manifest.weightBytes,
     weightBytes: manifest.weightBytes,
     arenaBytes: manifest.arenaBytes,

@@ -97,11 +97,17 @@ function kindedLayers({ measurement, network }: Measured): readonly KindedLayer[
   return (measurement.layers ?? []).map((layer) => ({
     ...layer,
     // What a layer took in is told after its own name: "stem+norm+relu6".
-    kind: kinds.get(layer.name.split("+")[0] as string) ?? layer.op.replaceAll("_", " "),
+    kind: kindOfStep(layer, kinds),
   }));
 }
 
 /** `depthwise 3x3`, `pointwise`, `convolution 7x7`, `max pool`. */
+/** Several layers that run band by band are a kind of their own. */
+function kindOfStep({ name, op }: LayerTime, kinds: ReadonlyMap<string, string>): string {
+  if (op === "bands") return "blocks in bands";
+  return kinds.get(name.split("+")[0] as string) ?? op.replaceAll("_", " ");
+}
+
 function kindOf({ op, kernel, groups, input }: ReturnType<typeof describe>["layers"][number]): string {
   if (op !== "convolution" || kernel === null) return op.replaceAll("_", " ");
   const size = kernel.join("x");

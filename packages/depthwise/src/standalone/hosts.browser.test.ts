@@ -121,10 +121,12 @@ describe("in Chromium, from a static server", () => {
       const video = document.createElement("video");
       video.srcObject = canvas.captureStream();
       video.muted = true;
-      const playing = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+      document.body.append(video);
+      const shown = new Promise((resolve) => video.addEventListener("playing", resolve));
+      const frames = setInterval(() => context.fillRect(49, 0, 1, 40), 20); // a stream has frames when its canvas is painted
       await video.play();
-      context.fillRect(49, 0, 1, 40); // a frame
-      await playing;
+      await shown;
+      clearInterval(frames);
       const lossless = [context.getImageData(0, 0, 50, 40), canvas, offscreen, image, await createImageBitmap(canvas)];
       const frame = new VideoFrame(canvas, { timestamp: 0 });
       return {

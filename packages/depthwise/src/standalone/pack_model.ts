@@ -1,4 +1,12 @@
-import { type Compiled, compile, type Network, UnsupportedError, type Weights, type WeightType } from "@depthwise/core";
+import {
+  type Compiled,
+  compile,
+  type Network,
+  type Tuning,
+  UnsupportedError,
+  type Weights,
+  type WeightType,
+} from "@depthwise/core";
 import {
   type Certificate,
   certificateFile,
@@ -29,6 +37,8 @@ export interface PackOptions {
   readonly threads?: number;
   /** Builds of the code: the page takes the first that its engine runs. Default `both`. */
   readonly simd?: "relaxed" | "plain" | "both";
+  /** Choices that were measured on the machine that it is for. Default: the compiler's model. */
+  readonly tuning?: Tuning;
   /** `depthwise 0.1.0`, for the certificate. */
   readonly compiler: string;
   /** Hears how far the certificate's reference is. */
@@ -69,13 +79,14 @@ export async function packModel(
     simd = "both",
     storage = "f32",
     compiler,
+    tuning,
   } = options;
   const input = checkInput(network);
   const compiled = (["relaxed", "plain"] as const)
     .filter((each) => simd === "both" || simd === each)
-    .map((each) => compile(network, { weights, storage, threads, simd: each, split: true }));
+    .map((each) => compile(network, { weights, storage, threads, simd: each, tuning, split: true }));
   const { simd: firstSimd } = (compiled[0] as Compiled).manifest;
-  const whole = split || single ? undefined : compile(network, { weights, storage, threads, simd: firstSimd });
+  const whole = split || single ? undefined : compile(network, { weights, storage, threads, simd: firstSimd, tuning });
   const setup = setupOf(network, input, compiled, whole);
   const shipped = whole ? [whole, ...compiled.slice(1)] : compiled;
   const { onProgress } = options;

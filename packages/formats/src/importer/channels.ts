@@ -105,9 +105,9 @@ export function select(to: Importer, value: ForeignValue, axis: number, indices:
   const rest = (outermost.value.shape.at(-1) as number) / length;
   if (indices.every((index, i) => index === first + i)) return slice(to, outermost, axis, first, indices.length, rest);
   // The wanted ones first, in their order, then the others, which are cut off.
+  to.budget.spend(16 * length * rest, "The order of channels");
   const wanted = new Set(indices);
   const others = Array.from({ length }, (_, i) => i).filter((i) => !wanted.has(i));
-  to.budget.spend(16 * length * rest, "The order of channels");
   const order = [...indices, ...others].flatMap((index) => Array.from({ length: rest }, (_, i) => index * rest + i));
   const permuted = to.emit({ op: "permute", permutation: { kind: "explicit", order } }, [outermost.value], "order");
   const reordered = viewOf(permuted, outermost.axes);
@@ -137,7 +137,7 @@ function withAxisOutermost(to: Importer, view: View, axis: number): View {
 function slice(to: Importer, view: View, axis: number, start: number, count: number, rest: number): View {
   const { value, axes } = view;
   const last = value.shape.length - 1;
-  const sliced = to.emit({ op: "slice", start: start * rest, count: count * rest }, [value], "slice");
+  const sliced = to.emit({ op: "slice", start: start * rest, count: count * rest }, [value]);
   const atom: readonly Atom[] = count === 1 ? [] : [{ axis: last, stride: rest, length: count }];
   return viewOf(sliced, axes.with(axis, atom));
 }

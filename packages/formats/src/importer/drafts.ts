@@ -61,6 +61,11 @@ export class Drafts {
     return value;
   }
 
+  /** How many nodes were asked for. */
+  get count(): number {
+    return this.#drafts.length;
+  }
+
   /** Adds a parameter with its numbers, which are taken as they are. */
   parameter(name: string, shape: Shape, numbers: Float32Array, trainable = true): Value {
     const value = this.add(name, parameterOf(shape, trainable), []);

@@ -34,6 +34,8 @@ export interface View {
   readonly axes: Axes;
   /** What is still to be done to the value's numbers. */
   readonly affine: Affine | undefined;
+  /** Name of the foreign node that only gave other axes to the value: of what is made of it once somebody reads it so. */
+  readonly name?: string;
   /** Whether the foreign tensor holds quantised integers that stand for the value's numbers. */
   readonly isQuantized: boolean;
 }

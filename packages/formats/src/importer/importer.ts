@@ -21,7 +21,7 @@ import {
   wholeAxis,
 } from "./axes.ts";
 import { Drafts, type ImportedNetwork } from "./drafts.ts";
-import { type Affine, type Constant, type NumberArray, type View, viewOf } from "./foreign_value.ts";
+import { type Affine, type Constant, type ForeignValue, type NumberArray, type View, viewOf } from "./foreign_value.ts";
 
 /** Where a foreign picture has its axes: rows of names, outermost first. */
 export type Layout = "NCHW" | "NHWC";
@@ -134,20 +134,33 @@ export class Importer {
     return this.#settled.get(view) ?? view;
   }
 
+  /** What a foreign node gives, with its name where that is the only thing it made. */
+  named(value: ForeignValue, madeBefore: number): ForeignValue {
+    const isMade = value.kind === "constant" || value.value.id >= madeBefore;
+    return isMade ? value : { ...value, name: this.current };
+  }
+
+  /** How many nodes were asked for so far. */
+  get count(): number {
+    return this.#drafts.count;
+  }
+
   /** The view, settled, on a value whose channels are in the foreign tensor's order: a permutation makes it. */
   canonical(view: View): View {
     const { value, axes } = this.settle(view);
     const last = value.shape.length - 1;
     const channels = axes.flat().filter(({ axis }) => axis === last);
     const order = mergeAtoms(channels);
-    return order.length <= 1 ? viewOf(value, axes) : viewOf(this.#permuted(value, order), renested(axes, channels));
+    if (order.length <= 1) return { ...viewOf(value, axes), ...nameOf(view) };
+    return viewOf(this.#permuted(value, order, view.name), renested(axes, channels));
   }
 
   /** A settled view on the value flattened to `[N, all the rest]`. */
   flattened(view: View): View {
     const { value, axes } = this.settle(view);
-    if (value.shape.length === 2) return viewOf(value, axes);
-    const flat = this.#flattened.get(value.id) ?? this.emit({ op: "flatten" }, [value], "flatten");
+    if (value.shape.length === 2) return { ...viewOf(value, axes), ...nameOf(view) };
+    const { name = this.#name("flatten") } = view;
+    const flat = this.#flattened.get(value.id) ?? this.#drafts.add(name, { op: "flatten" }, [value]);
     this.#flattened.set(value.id, flat);
     const [, , width, channels] = value.shape as readonly [number, number, number, number];
     const factors = [1, width * channels, channels, 1];
@@ -166,7 +179,7 @@ export class Importer {
   /** A settled view on a picture of one pixel, where the value is a list of channels that can be computed as such. */
   lifted(view: View): View {
     const { value, axes } = this.settle(view);
-    if (value.shape.length !== 2) return viewOf(value, axes);
+    if (value.shape.length !== 2) return { ...viewOf(value, axes), ...nameOf(view) };
     const picture = this.#lift(value, 0);
     if (picture === undefined) {
       throw this.unsupported("a list of channels becomes a picture here; only what was computed from pictures can");
@@ -283,20 +296,20 @@ export class Importer {
     return this.parameter(part, [channels], numbers, isTrainable);
   }
 
-  #permuted(value: Value, order: readonly Atom[]): Value {
+  #permuted(value: Value, order: readonly Atom[], name: string | undefined): Value {
     const key = `${value.id}: ${order.map(({ stride, length }) => `${length}x${stride}`).join()}`;
-    const permuted = this.#permutations.get(key) ?? this.#permutedAnew(value, order);
+    const permuted = this.#permutations.get(key) ?? this.#permutedAnew(value, order, name);
     this.#permutations.set(key, permuted);
     return permuted;
   }
 
-  #permutedAnew(value: Value, order: readonly Atom[]): Value {
+  #permutedAnew(value: Value, order: readonly Atom[], name = this.#name("permute")): Value {
     const [outer, inner] = order as [Atom, Atom];
     const isShuffle = order.length === 2 && outer.stride === 1 && inner.stride === outer.length;
     const permutation = isShuffle
       ? ({ kind: "shuffle", groups: inner.length } as const)
       : ({ kind: "explicit", order: this.positions(order) } as const);
-    return this.emit({ op: "permute", permutation }, [value], "permute");
+    return this.#drafts.add(name, { op: "permute", permutation }, [value]);
   }
 
   /** The list as a picture of one pixel, by the same operations on pictures; undefined where there is no such. */
@@ -371,6 +384,10 @@ function isPicture(axes: Axes, shape: Shape, layout: Layout): boolean {
 
 function describe(axes: Axes): string {
   return `of shape ${shapeOf(axes).join("x") || "scalar"}`;
+}
+
+function nameOf({ name }: View): Pick<View, "name"> {
+  return name === undefined ? {} : { name };
 }
 
 function pickAffine(view: Pick<View, "value" | "affine"> | undefined): Partial<View> {

@@ -32,7 +32,7 @@ const chain = (count: number, op: string, extra: readonly string[] = []): ModelS
 
 describe("readOnnx, of hostile files", () => {
   it("gives a typed error, soon and in little memory, for 20,000 damaged files", () => {
-    expect(seeds.length).toBeGreaterThan(90);
+    expect(seeds.length).toBeGreaterThan(80);
     expect(readDamaged(seeds, 20_000, readOnnx, "ONNX")).toBeGreaterThan(10_000);
   }, 240_000);
 
@@ -85,10 +85,10 @@ describe("readOnnx, of hostile files", () => {
       ),
     ],
     [
-      "a split into everything",
+      "an order of more channels than there can be",
       small(
         [["Gather", ["x", "i"], ["y"], { axis: { int: 1 } }]],
-        { i: int64(...Array.from({ length: 5000 }, (_, i) => i)) },
+        { i: int64(...Array.from({ length: 5000 }, (_, i) => 2 * i)) },
         [1, 2 ** 40, 1, 1],
       ),
     ],

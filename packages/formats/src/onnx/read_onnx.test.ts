@@ -62,7 +62,7 @@ describe("readOnnx, against ONNX Runtime", () => {
     const dims = caseShape(spec);
     const isLast = dims.length === 4 && dims.join() === nodesOf(graph, "input")[0]?.shape.join();
     const x = inLayout(caseInput(dims, 5, spec.inputType), dims, isLast ? [0, 1, 2, 3] : [0, 2, 3, 1]);
-    const output = interpret(graph, weights, { x }).outputs["y"];
+    const output = interpret(graph, weights, { x }).outputs.y;
     const expected = goldens[name] as Goldens[string];
     const isOutputLast = output?.shape.join() === expected.dims.join();
     const inOurs = inLayout(expected.values, expected.dims, isOutputLast ? [0, 1, 2, 3] : [0, 2, 3, 1]);
@@ -135,7 +135,7 @@ describe("readOnnx", () => {
   ])("reads numbers stored as %s", (_, spec) => {
     const { network } = readOnnx(onnxFile(one("Add", [1, 2], {}, { b: spec })));
     const { outputs } = interpret(network!.graph, network!.weights, { x: Float32Array.of(10, 20) });
-    expect([...(outputs["y"]?.data ?? [])]).toEqual([11.5, 18]);
+    expect([...(outputs.y?.data ?? [])]).toEqual([11.5, 18]);
   });
 
   it("reads what an output needs, and nothing else", () => {
@@ -174,7 +174,7 @@ describe("readOnnx", () => {
     using model = await load(compile(graph, { weights }));
     const expected = goldens["two shuffles, one after the other, and a split"] as Goldens[string];
     const inOurs = inLayout(expected.values, expected.dims, [0, 2, 3, 1]);
-    expect(relativeError(model.run({ x })["y"] ?? [], inOurs)).toBeLessThan(TOLERANCE);
+    expect(relativeError(model.run({ x }).y ?? [], inOurs)).toBeLessThan(TOLERANCE);
   });
 });
 

@@ -132,13 +132,14 @@ class OnnxGraphReader {
   #readNode(node: FileNode): void {
     const title = node.name === "" ? (node.outputs[0] ?? "") : node.name;
     this.#to.current = nodeName(title, node.opType);
+    const { count } = this.#to;
     const values = namedErrors(`${node.opType} "${title}"`, undefined, () => {
       const inputs = node.inputs.map((input) => (input === "" ? undefined : this.#value(input)));
       return readOperation(new NodeReader(this.#to, node, this.#opset, inputs));
     });
     for (const [i, output] of node.outputs.entries()) {
       const value = values[i];
-      if (value !== undefined && output !== "") this.#values.set(output, value);
+      if (value !== undefined && output !== "") this.#values.set(output, this.#to.named(value, count));
     }
   }
 
@@ -162,7 +163,10 @@ class OnnxGraphReader {
 function nodeName(title: string, opType: string): string {
   const name = title.replace(/^\/+/, "");
   const suffix = `/${opType}`;
-  return name.endsWith(suffix) && name.length > suffix.length ? name.slice(0, -suffix.length) : name || opType;
+  // Of several in one place exporters number all but the first.
+  const withoutNumber = name.replace(/_\d{1,6}$/, "");
+  const isSuffixed = withoutNumber.endsWith(suffix) && withoutNumber.length > suffix.length;
+  return isSuffixed ? withoutNumber.slice(0, -suffix.length) : name || opType;
 }
 
 /** Operators that leave the shape as it is, for what comes before the first transpose. */

@@ -178,11 +178,15 @@ export function withoutSoftmax(graph: Graph): Graph {
 
 function beforeSoftmax(graph: Graph, output: Node): Node {
   const source = (node: Node): Node => nodeOf(graph, node.inputs[0] as Node["id"]);
-  let node = output;
-  while (isNode(node, "flatten") && elementCount(node.shape) === elementCount(source(node).shape.slice(-1)))
-    node = source(node);
-  // A flattening alone stays.
-  return isNode(node, "softmax") ? beforeSoftmax(graph, source(node)) : output;
+  const isOnePixel = ({ shape }: Node): boolean => shape.slice(1, -1).every((length) => length === 1);
+  let found = output;
+  for (let node = output; ; ) {
+    if (isNode(node, "softmax")) {
+      node = source(node);
+      found = node; // a flattening alone stays
+    } else if (isNode(node, "flatten") && isOnePixel(source(node))) node = source(node);
+    else return found;
+  }
 }
 
 /** Shapes of all kernels, in an order that does not depend on who wrote the graph. */

@@ -484,5 +484,5 @@ export const onnxCases: Readonly<Record<string, ModelSpec>> = {
 
 /** Lengths of a case's input, an open batch being 1. */
 export function caseShape({ inputs }: ModelSpec): readonly number[] {
-  return (inputs["x"] ?? []).map((length) => (typeof length === "number" ? length : 1));
+  return (inputs.x ?? []).map((length) => (typeof length === "number" ? length : 1));
 }

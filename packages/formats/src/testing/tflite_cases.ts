@@ -122,10 +122,7 @@ const channels: Readonly<Record<string, TfliteCase>> = {
         inputs: ["b", "a"],
         outputs: ["y"],
         optionsType: 10,
-        options: [
-          [0, "int32", -1],
-          [1, "int8", 1],
-        ],
+        options: [[0, "int32", -1]],
       },
     ],
     { axis: ints([], 3), a: values(1, 2, 3, 3), b: values(1, 2, 3, 3) },

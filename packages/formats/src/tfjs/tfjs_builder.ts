@@ -43,14 +43,14 @@ export class TfjsBuilder {
   read(value: ValueId): string {
     const node = nodeOf(this.#graph, value);
     if (!isNode(node, "parameter")) return this.#values.get(value) as string;
-    return this.constant(node.name, node.shape, () => this.#numbers.get(node.name) as Float32Array);
+    return this.readAs(value, node.shape);
   }
 
   /** A value under another shape of as many elements; of a parameter its numbers, of what is computed a Reshape. */
   readAs(value: ValueId, shape: Shape): string {
     const node = nodeOf(this.#graph, value);
     if (!isNode(node, "parameter")) return this.reshape(this.read(value), shape);
-    return this.constant(node.name, shape, () => this.#numbers.get(node.name) as Float32Array);
+    return this.#constant("parameter", node.name, shape, () => this.#numbers.get(node.name) as Float32Array);
   }
 
   /** The numbers of a parameter, or undefined of what is computed. */
@@ -61,14 +61,7 @@ export class TfjsBuilder {
 
   /** A constant. Of those with the same name and shape, the first one's numbers are written. */
   constant(name: string, shape: Shape, data: () => Float32Array | Int32Array): string {
-    const key = `${name} ${shape.join("x")}`;
-    const known = this.#constants.get(key);
-    if (known !== undefined) return known.name;
-    const constant: TfjsConstant = { name: this.#take(name), shape, data: data() };
-    this.#constants.set(key, constant);
-    const dtype = constant.data instanceof Float32Array ? float : int32;
-    this.#nodes.push({ name: constant.name, op: "Const", input: [], attr: { dtype } });
-    return constant.name;
+    return this.#constant("constant", name, shape, data);
   }
 
   /** Whole numbers as a constant list. */
@@ -135,6 +128,17 @@ export class TfjsBuilder {
       inputs: Object.fromEntries(this.#inputs),
       outputs: Object.fromEntries(outputs),
     };
+  }
+
+  #constant(kind: "parameter" | "constant", name: string, shape: Shape, data: () => TfjsConstant["data"]): string {
+    const key = `${kind} ${name} ${shape.join("x")}`;
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known.name;
+    const constant: TfjsConstant = { name: this.#take(name), shape, data: data() };
+    this.#constants.set(key, constant);
+    const dtype = constant.data instanceof Float32Array ? float : int32;
+    this.#nodes.push({ name: constant.name, op: "Const", input: [], attr: { dtype } });
+    return constant.name;
   }
 
   /** A name of its own, of the letters that TensorFlow's names have. */

@@ -41,16 +41,16 @@ export function writeConvolution(to: TfjsBuilder, operation: Convolution, node: 
       const weights = spread === undefined ? to.readAs(kernel, shape) : to.reshape(spread.name, shape);
       return write(window.x, weights, offset);
     }
-    const weights = spread?.name ?? to.read(kernel);
-    if (groups === 1) return write(window.x, weights, offset);
+    if (groups === 1) return write(window.x, spread?.name ?? to.read(kernel), offset);
     const parts = Array.from({ length: groups }, (_, group) => {
-      const slice = (name: string, shape: Shape, count: number): string =>
-        sliceLast(to, name, shape, group * count, count);
-      const windowShape = window.shape;
+      const count = out / groups;
+      const size = [...(spread?.size ?? []), perGroup, out];
       return write(
-        slice(window.x, windowShape, perGroup),
-        slice(weights, [...(spread?.size ?? [kh, kw]), perGroup, out], out / groups),
-        offset === undefined ? undefined : slice(offset, [out], out / groups),
+        sliceLast(to, window.x, window.shape, group * perGroup, perGroup),
+        spread === undefined
+          ? partOf(to, kernel, group * count, count)
+          : sliceLast(to, spread.name, size, group * count, count),
+        bias === undefined ? undefined : partOf(to, bias, group * count, count),
       );
     });
     return joinLast(to, parts, 4);
@@ -140,6 +140,20 @@ function spreadKernel(
   const rows = to.reshape(whole, [kh * dilation[0], kw * dilation[1], inputs, out]);
   const name = to.emit("Slice", [rows, to.integers(0, 0, 0, 0), to.integers(...size, inputs, out)], { Index: int32 });
   return { name, size };
+}
+
+/** `count` positions of the last axis of a value: of a parameter as a constant, so that nothing is cut at each run. */
+function partOf(to: TfjsBuilder, value: ValueId, start: number, count: number): string {
+  const shape = to.shape(value);
+  const numbers = to.numbers(value);
+  if (numbers === undefined) return sliceLast(to, to.read(value), shape, start, count);
+  const length = shape.at(-1) as number;
+  return to.ownConstant(`${shape.length === 1 ? "bias" : "kernel"}/${start}`, shape.with(-1, count), () => {
+    const rows = numbers.length / length;
+    return Float32Array.from({ length: rows * count }, (_, i) => {
+      return numbers[Math.floor(i / count) * length + start + (i % count)] as number;
+    });
+  });
 }
 
 /** `count` positions of the last axis. */

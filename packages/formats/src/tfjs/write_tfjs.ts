@@ -43,7 +43,7 @@ export function writeTfjs(graph: Graph, weights: Weights, options: WriteTfjsOpti
     generatedBy: "depthwise",
     convertedBy: null,
     signature: { inputs, outputs },
-    modelTopology: { node: nodes, versions: { producer: oldestProducer } },
+    modelTopology: { node: nodes, versions: { producer: oldestProducer, minConsumer: 12 } },
     weightsManifest: [{ paths: [weightsFile], weights: constants.map(manifestEntry) }],
   };
   return { modelJson: new TextEncoder().encode(JSON.stringify(model)), weights: bytesOf(constants) };

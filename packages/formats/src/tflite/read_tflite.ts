@@ -127,12 +127,14 @@ class TfliteModelReader {
     // Converters join the names of what they fuse.
     const name = first?.name.split(";", 1)[0] ?? "";
     this.#to.current = name === "" ? operatorName(code, customCode) : name;
+    const { count } = this.#to;
     namedErrors(`${operatorName(code, customCode)} "${name}"`, undefined, () => {
       const operands = inputs.map((input) => (input === -1 ? undefined : this.#value(this.#tensor(input))));
       const values = readOperator(new OperatorReader(this.#to, operator, operands));
       for (const [i, tensor] of [first, ...others].entries()) {
         const value = values[i];
-        if (value !== undefined && tensor !== undefined) this.#values.set(tensor, this.#inRange(value, tensor));
+        if (value !== undefined && tensor !== undefined)
+          this.#values.set(tensor, this.#to.named(this.#inRange(value, tensor), count));
       }
     });
   }

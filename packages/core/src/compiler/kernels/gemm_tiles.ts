@@ -39,13 +39,14 @@ const tiles = {
   wide: ["6x4", "5x4", "4x4", "3x4", "12x2", "8x2", "6x2"],
 } as const;
 
-/** The tiles that tuning tries for a product of `pixels` pixels and `vectors` output vectors a group. */
-export function tileCandidates({ simd, wide }: Target, pixels: number, vectors: number): readonly Tile[] {
+/** The tiles that tuning tries instead of `tile` for a product of `pixels` pixels and `vectors` output vectors a group. */
+export function otherTiles({ simd, wide }: Target, pixels: number, vectors: number, tile: Tile): readonly Tile[] {
   if (pixels < 4) return [];
   return tiles[wide ? "wide" : simd]
     .map((text) => text.split("x").map(Number) as [number, number])
     .map(([rows, width]) => ({ rows, vectors: width }))
-    .filter((tile) => tile.rows <= pixels && tile.vectors <= vectors);
+    .filter((other) => other.rows <= pixels && other.vectors <= vectors)
+    .filter((other) => other.rows !== tile.rows || other.vectors !== tile.vectors);
 }
 
 /** Few pixels: as many channels at once as registers hold. */

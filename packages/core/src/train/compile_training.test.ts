@@ -1,0 +1,218 @@
+import { describe, expect, it } from "vitest";
+import { type Graph, isNode } from "../graph/graph.ts";
+import { initializeWeights } from "../graph/initialize.ts";
+import { build } from "../networks/build.ts";
+import type { FamilyName } from "../networks/network.ts";
+import { families } from "../networks/families.ts";
+import { relativeError } from "../testing/differences.ts";
+import { drawnStepInputs } from "../testing/gradients.ts";
+import { randomStep } from "../testing/random_step.ts";
+import { toFloat32, type Weights } from "../tensor.ts";
+import { compileTraining, compileStep, type CompileTrainingOptions } from "./compile_training.ts";
+import { interpretStep, type StepInterpretation } from "./interpret_step.ts";
+import type { StepGraph } from "./step_graph.ts";
+import { trainingStep } from "./training_graph.ts";
+import { loadTraining, type TrainingInstance } from "./training_instance.ts";
+
+const still = { groups: { all: { rate: 0, decay: 0 } } };
+
+type Inputs = Parameters<typeof interpretStep>[2];
+
+function fillSlot(instance: TrainingInstance, slot: number, inputs: Inputs): void {
+  for (const [name, numbers] of Object.entries(inputs)) {
+    instance.input(name, slot).set("data" in numbers ? toFloat32(numbers) : numbers);
+  }
+}
+
+type Interpretation = Pick<StepInterpretation<"f32" | "f64">, "loss" | "logits" | "gradients">;
+
+/** Root of the mean square difference of all gradients together, as a share of the gradients. */
+function gradientDistance(actual: Interpretation["gradients"], expected: Interpretation["gradients"]): number {
+  let [difference, all] = [0, 0];
+  for (const [name, { data }] of expected) {
+    const other = actual.get(name)?.data ?? [];
+    expect(other.length).toBe(data.length);
+    data.forEach((value, i) => {
+      difference += (value - (other[i] as number)) ** 2;
+      all += value ** 2;
+    });
+  }
+  return Math.sqrt(difference / (all + 1e-20));
+}
+
+/**
+ * Runs one micro-batch compiled and compares with the interpreter in double. How much rounding may do depends on the network (kinks that
+ * an error crosses, variances near nothing): some times what it does to the interpreter itself in float32.
+ */
+async function compare(step: StepGraph, weights: Weights, inputs: Inputs, simd: "relaxed" | "plain"): Promise<void> {
+  const compiled = compileStep(step, { batch: step.nodes[step.loss]?.shape[0] as number, simd });
+  using instance = await loadTraining(compiled, weights);
+  fillSlot(instance, 0, inputs);
+  const { loss } = instance.step(still);
+  const exact = interpretStep(step, weights, inputs, { precision: "f64" });
+  const rounded = interpretStep(step, weights, inputs);
+  const mean = exact.loss.data.reduce((sum, value) => sum + value, 0) / exact.loss.data.length;
+  const allowed = 1e-5 + 50 * relativeError(rounded.logits.data, exact.logits.data);
+  expect(relativeError(instance.logits(0), exact.logits.data)).toBeLessThan(allowed);
+  expect(Math.abs(loss - mean)).toBeLessThan(1e-5 + allowed * Math.max(1, ...exact.logits.data.map(Math.abs)));
+  const noise = gradientDistance(rounded.gradients, exact.gradients);
+  expect(gradientDistance(instance.gradients(), exact.gradients)).toBeLessThan(1e-5 + 50 * noise);
+  // Where rounding alone does more, a mistake would not be seen.
+  expect(noise).toBeLessThan(1e-2);
+}
+
+/** The network with swish for relu: no kinks that a rounding error may cross. */
+function smooth(graph: Graph): Graph {
+  const nodes = graph.nodes.map((node) =>
+    isNode(node, "activation") ? { ...node, operation: { op: "activation", activation: "swish" } as const } : node,
+  );
+  return { ...graph, nodes };
+}
+
+describe("compileTraining", () => {
+  it("gives the interpreter's loss, logits and gradients for random networks", async () => {
+    const unsupported: string[] = [];
+    for (let seed = 0; seed < 120; seed++) {
+      const { step, weights, inputs } = randomStep(seed, "inputs");
+      try {
+        await compare(step, weights, inputs, seed % 2 === 0 ? "relaxed" : "plain");
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "unsupported")) throw error;
+        unsupported.push(error.message);
+      }
+    }
+    // Only what the compiler says it cannot do.
+    for (const message of unsupported) expect(message).toMatch(/resize_gradient|softmax_gradient|share a parameter/);
+    expect(unsupported.length).toBeLessThan(10);
+  }, 120_000);
+
+  it.each(Object.keys(families) as FamilyName[])("gives the interpreter's gradients for %s", async (family) => {
+    const graph = smooth(build(`${family}_cifar`).graph);
+    const weights = initializeWeights(graph, 1);
+    const step = trainingStep(graph, { batch: 4 });
+    await compare(step, weights, drawnStepInputs(step, 1), "relaxed");
+  }, 60_000);
+});
+
+const small = () => build("mobilenet_v2", { width: 0.25, resolution: 32, classes: 5 });
+
+async function begin(options: Partial<CompileTrainingOptions>, threads?: number) {
+  const network = small();
+  const compiled = compileTraining(network, { batch: 8, microBatch: 2, ...options });
+  const instance = await loadTraining(compiled, initializeWeights(network.graph, 3), { threads });
+  for (let slot = 0; slot < 4; slot++) {
+    fillSlot(instance, slot, drawnStepInputs(trainingStep(network.graph, { batch: 2 }), 10 + slot));
+  }
+  return instance;
+}
+
+describe("a compiled training step", () => {
+  it("gives the same bits for every number of threads", async () => {
+    const results: Float32Array[][] = [];
+    for (const threads of [1, 2, 3]) {
+      using instance = await begin({ threads: 3, optimizer: "adamw" }, threads);
+      const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, clip: 1, averageDecay: 0.9 };
+      for (let i = 0; i < 3; i++) instance.step(settings);
+      results.push([...instance.weights("average").values()].map(({ data }) => data));
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  }, 60_000);
+
+  it("goes on from its state to the same bits", async () => {
+    const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, averageDecay: 0.9 };
+    using whole = await begin({ optimizer: "adamw" });
+    for (let i = 0; i < 4; i++) whole.step(settings);
+    using first = await begin({ optimizer: "adamw" });
+    for (let i = 0; i < 2; i++) first.step(settings);
+    using second = await begin({ optimizer: "adamw" });
+    second.restore(first.state());
+    for (let i = 0; i < 2; i++) second.step(settings);
+    expect(second.state()).toEqual(whole.state());
+  }, 60_000);
+
+  it("follows Nesterov's momentum with decay, a limit for the norm, and a moving average", async () => {
+    using instance = await begin({ optimizer: "sgd" });
+    const start = instance.weights();
+    const settings = { groups: { all: { rate: 0.05, decay: 0.01 } }, beta1: 0.8, clip: 0.5, averageDecay: 0.7 };
+    const [name] = [...instance.gradients().keys()].filter((key) => key.endsWith("kernel")) as [string];
+    let value = Float64Array.from(start.get(name)?.data ?? []);
+    let average = value.slice();
+    let momentum = value.map(() => 0);
+    for (let i = 0; i < 3; i++) {
+      const { gradientNorm } = instance.step(settings);
+      const gradient = instance.gradients().get(name)?.data ?? new Float32Array(0);
+      const scale = Math.min(1, 0.5 / gradientNorm);
+      const decayed = value.map((w, j) => (gradient[j] as number) * scale + 0.01 * w);
+      momentum = momentum.map((m, j) => 0.8 * m + (decayed[j] as number));
+      value = value.map((w, j) => w - 0.05 * ((decayed[j] as number) + 0.8 * (momentum[j] as number)));
+      average = average.map((a, j) => a + 0.3 * ((value[j] as number) - a));
+    }
+    expect(relativeError(instance.weights().get(name)?.data ?? [], value)).toBeLessThan(1e-5);
+    expect(relativeError(instance.weights("average").get(name)?.data ?? [], average)).toBeLessThan(1e-5);
+  }, 60_000);
+
+  it("follows AdamW", async () => {
+    using instance = await begin({ optimizer: "adamw" });
+    const [name] = [...instance.gradients().keys()].filter((key) => key.endsWith("kernel")) as [string];
+    let value = Float64Array.from(instance.weights().get(name)?.data ?? []);
+    let [first, second] = [value.map(() => 0), value.map(() => 0)];
+    for (let t = 1; t <= 3; t++) {
+      instance.step({ groups: { all: { rate: 0.01, decay: 0.1 } }, beta1: 0.9, beta2: 0.99 });
+      const gradient = Float64Array.from(instance.gradients().get(name)?.data ?? []);
+      first = first.map((m, j) => 0.9 * m + 0.1 * (gradient[j] as number));
+      second = second.map((v, j) => 0.99 * v + 0.01 * (gradient[j] as number) ** 2);
+      value = value.map((w, j) => {
+        const m = (first[j] as number) / (1 - 0.9 ** t);
+        const v = (second[j] as number) / (1 - 0.99 ** t);
+        return w * (1 - 0.01 * 0.1) - (0.01 * m) / (Math.sqrt(v) + 1e-8);
+      });
+    }
+    expect(relativeError(instance.weights().get(name)?.data ?? [], value)).toBeLessThan(1e-4);
+  }, 60_000);
+
+  it("moves running statistics towards the mean of the micro-batches' moments", async () => {
+    const network = small();
+    const weights = initializeWeights(network.graph, 3);
+    const step = trainingStep(network.graph, { batch: 2 });
+    using instance = await begin({});
+    instance.step({ ...still, momentum: 0.25 });
+    const moments = [0, 1, 2, 3].map((slot) => interpretStep(step, weights, drawnStepInputs(step, 10 + slot)).moments[0]);
+    const [{ mean, variance, count }] = step.moments as [StepGraph["moments"][number]];
+    const channels = weights.get(mean)?.data.length as number;
+    const expected = (row: number, factor: number, from: number) =>
+      Array.from({ length: channels }, (_, c) => {
+        const average = moments.reduce((sum, m) => sum + (m?.data[row * channels + c] as number), 0) / 4;
+        return from + 0.25 * (average * factor - from);
+      });
+    const now = instance.weights();
+    expect(relativeError(now.get(mean)?.data ?? [], expected(0, 1, 0))).toBeLessThan(1e-4);
+    expect(relativeError(now.get(variance)?.data ?? [], expected(1, count / (count - 1), 1))).toBeLessThan(1e-4);
+  }, 60_000);
+
+  it("leaves everything as it was when the gradient is no number", async () => {
+    using instance = await begin({});
+    instance.input("input", 0)[0] = Number.NaN;
+    const before = instance.state();
+    const { gradientNorm } = instance.step({ groups: { all: { rate: 0.1, decay: 0 } } });
+    expect(gradientNorm).toBeNaN();
+    expect(instance.state()).toEqual(before);
+  }, 60_000);
+
+  it("keeps frozen parameters, and normalizes by their running statistics", async () => {
+    const network = small();
+    const weights = initializeWeights(network.graph, 3);
+    const frozen = (name: string) => !name.startsWith("classifier");
+    const step = trainingStep(network.graph, { batch: 2, frozen });
+    await compare(step, weights, drawnStepInputs(step, 5), "relaxed");
+    const half = trainingStep(network.graph, { batch: 2, frozen: (name) => name.includes("/running_") || /mean|variance/.test(name) });
+    await compare(half, weights, drawnStepInputs(half, 5), "relaxed");
+    using instance = await begin({ frozen });
+    const before = instance.weights();
+    instance.step({ groups: { all: { rate: 0.1, decay: 0.1 } } });
+    const after = instance.weights();
+    const changed = [...after].filter(([name, { data }]) => data.some((v, i) => v !== before.get(name)?.data[i]));
+    expect(changed.map(([name]) => name).every((name) => name.startsWith("classifier"))).toBe(true);
+    expect(changed.length).toBeGreaterThan(0);
+  }, 60_000);
+});
