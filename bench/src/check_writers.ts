@@ -3,8 +3,11 @@
  * or `npm run check -- FROM TO` for other seeds.
  */
 import { type Graph, interpret, nodesOf, type Shape, type Tensor, type Weights } from "@depthwise/core";
-import { writeOnnx, writeTflite } from "@depthwise/formats";
+import { writeOnnx, writeTfjs, writeTflite } from "@depthwise/formats";
 import type { Tensor as LitertTensor } from "@litertjs/core";
+import { loadGraphModel } from "@tensorflow/tfjs-converter";
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-cpu";
 import * as ort from "onnxruntime-node";
 import { printGraph } from "../../packages/core/src/graph/print.ts";
 import { type RandomGraph, randomGraph } from "../../packages/core/src/testing/random_graph.ts";
@@ -50,6 +53,31 @@ const runTflite: Runner = async (graph, weights, inputs) => {
   });
   for (const tensor of [...tensors, ...results]) tensor.delete();
   model.delete();
+  return Object.fromEntries(outputs);
+};
+
+const runTfjs: Runner = async (graph, weights, inputs) => {
+  const files = writeTfjs(graph, weights);
+  const { modelTopology, signature, weightsManifest } = JSON.parse(new TextDecoder().decode(files.modelJson));
+  const model = await loadGraphModel({
+    load: async () => ({
+      modelTopology,
+      signature,
+      weightSpecs: weightsManifest[0].weights,
+      weightData: files.weights.buffer,
+    }),
+  });
+  const feeds = nodesOf(graph, "input").map(({ name, shape }): [string, tf.Tensor] => {
+    return [signature.inputs[name].name, tf.tensor(inputs[name] as Float32Array, [...shape])];
+  });
+  const names = graph.outputs.map(({ name }): string => signature.outputs[name].name);
+  const results = model.execute(Object.fromEntries(feeds), names) as tf.Tensor | tf.Tensor[];
+  const tensors = Array.isArray(results) ? results : [results];
+  const outputs = graph.outputs.map(({ name }, i): [string, Float32Array] => {
+    return [name, tensors[i]?.dataSync() as Float32Array];
+  });
+  tf.dispose([tensors, feeds.map(([, tensor]) => tensor)]);
+  model.dispose();
   return Object.fromEntries(outputs);
 };
 
@@ -109,5 +137,9 @@ async function problemOf(
 }
 
 const [from = 0, to = 200] = process.argv.slice(2).map(Number);
-const failures = (await check("ONNX", runOnnx, from, to)) + (await check("TFLite", runTflite, from, to));
+await tf.setBackend("cpu");
+const failures =
+  (await check("ONNX", runOnnx, from, to)) +
+  (await check("TFLite", runTflite, from, to)) +
+  (await check("TensorFlow.js", runTfjs, from, to));
 process.exit(failures > 0 ? 1 : 0);

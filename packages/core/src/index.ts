@@ -130,14 +130,13 @@ export {
 } from "./train/evaluate.ts";
 export { headParameters } from "./train/head.ts";
 export type { OptimizerName } from "./train/kernels/optimizer.ts";
+export { defaultRecipe, type Recipe } from "./train/recipe.ts";
+export type { EpochProgress, TrainingBatch } from "./train/run_epoch.ts";
 export {
   type Checkpoint,
-  defaultRecipe,
   type EpochRecord,
   type EpochResult,
-  type Recipe,
   type StepProgress,
-  type TrainingBatch,
   type TrainingData,
   type TrainOptions,
   train,

@@ -59,7 +59,9 @@ async function probabilitiesOf(
   pixel: Pixel,
 ): Promise<Readonly<Record<string, Float64Array>>> {
   using model = await load(compile(network.graph, { weights: network.weights }));
-  const [{ name, shape }] = nodesOf(network.graph, "input") as [{ name: string; shape: readonly number[] }];
+  const [picture] = nodesOf(network.graph, "input");
+  if (picture === undefined) throw new TypeError("the network has no input");
+  const { name, shape } = picture;
   const output = network.graph.outputs[0]?.name ?? "";
   const isLogits = nodesOf(network.graph, "softmax").length === 0;
   const results = Object.keys(photos).map((photo) => {

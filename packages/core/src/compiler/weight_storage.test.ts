@@ -47,7 +47,7 @@ function roundTrip(floats: Float32Array<ArrayBuffer>, panels: readonly Panels[],
 const panelLists = fc.array(
   fc.record({
     count: fc.integer({ min: 1, max: 5 }),
-    rows: fc.integer({ min: 1, max: 12 }),
+    rows: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 30, max: 50 })),
     lanes: fc.constantFrom(4, 8, 16, 24),
   }),
   { minLength: 1, maxLength: 4 },
@@ -67,7 +67,7 @@ function places(panels: readonly Panels[]): readonly { readonly row: number; rea
   );
 }
 
-describe("half precision", () => {
+describe("halves", () => {
   it("is what the platform rounds to", () => {
     const view = new DataView(new ArrayBuffer(2));
     const expected = (value: number): number => {
@@ -102,11 +102,11 @@ describe("half precision", () => {
     expect(new Uint32Array(decoded.slice().buffer)).toEqual(new Uint32Array(floats.buffer));
   });
 
-  it.each([Number.POSITIVE_INFINITY, Number.NaN, 65520, -1e30])("leaves weights with %d as they are", (value) => {
-    const floats = Float32Array.from({ length: 40 }, (_, i) => (i === 17 ? value : i / 3));
-    const { decoded, stored } = roundTrip(floats, [{ count: 1, rows: 10, lanes: 4 }], "f16");
-    expect([...decoded]).toEqual([...floats]);
-    expect(stored).toBe(160);
+  it("are kept exactly by f16, whatever the biases are", () => {
+    const floats = Float32Array.from({ length: 8 * 65 }, (_, i) => (i < 8 ? Math.PI * i : (i % 97) / 64 - 0.5));
+    const { decoded, stored } = roundTrip(floats, [{ count: 1, rows: 65, lanes: 8 }], "f16");
+    expect(decoded).toEqual(floats);
+    expect(stored).toBe(8 * (4 + 2 * 64));
   });
 });
 
@@ -119,20 +119,34 @@ describe.each(["f16", "int8"] as const)("weights stored as %s", (type) => {
         const { decoded, stored, isUntouchedBeyond } = roundTrip(floats, panels, type);
         expect(isUntouchedBeyond).toBe(true);
         expect(stored).toBeLessThanOrEqual(floats.byteLength);
+        // Few weights a channel in any of the panels: twice the bits for all of them.
+        const isSmall = panels.some(({ rows }) => rows <= 32);
+        const most = type === "int8" && !isSmall ? 127 : 32767;
+        const isExact = type === "f16" && isSmall;
         const where = places(panels);
-        const most = new Map<string, number>();
+        const largest = new Map<string, number>();
         where.forEach(({ row, channel }, i) => {
-          if (row > 0) most.set(channel, Math.max(most.get(channel) ?? 0, Math.abs(floats[i]!)));
+          if (row > 0) largest.set(channel, Math.max(largest.get(channel) ?? 0, Math.abs(floats[i]!)));
         });
         where.forEach(({ row, channel }, i) => {
-          // Half a step of 127, and of half precision's 11 bits or its smallest numbers; a millionth for the scale's own rounding.
-          const step = type === "int8" ? most.get(channel)! / 127 : Math.max(Math.abs(floats[i]!) * 2 ** -10, 2 ** -24);
-          const allowed = row === 0 ? 0 : (step / 2) * (1 + 1e-6);
+          // Half a step, and two roundings of float32: of the scale, and of the product.
+          const step = row === 0 || isExact ? 0 : (largest.get(channel) ?? 0) / most;
+          const allowed = step / 2 + (step === 0 ? 0 : Math.abs(floats[i]!) * 2 ** -22);
           if (Math.abs(decoded[i]! - floats[i]!) > allowed) expect.fail(`float ${i}: ${decoded[i]} for ${floats[i]}`);
         });
       }),
     );
   });
+
+  it.each([Number.POSITIVE_INFINITY, Number.NaN, Number.NEGATIVE_INFINITY])(
+    "stay as they are with %d among them",
+    (value) => {
+      const floats = Float32Array.from({ length: 400 }, (_, i) => (i === 17 ? value : i / 3));
+      const { decoded, stored } = roundTrip(floats, [{ count: 1, rows: 100, lanes: 4 }], type);
+      expect([...decoded]).toEqual([...floats]);
+      expect(stored).toBe(1600);
+    },
+  );
 
   it("take half or a quarter of the bytes", () => {
     const panels = [{ count: 8, rows: 1 + 256, lanes: 8 }];
@@ -175,13 +189,13 @@ describe("stored networks", () => {
       const { graph } = build(name, { resolution: 64 });
       const weights = exactWeights(graph, 3);
       const { stored, weightBytes } = compile(graph, { weights, storage }).manifest;
-      expect(stored.bytes / weightBytes).toBeLessThan(storage === "f16" ? 0.52 : 0.28);
+      expect(stored.bytes / weightBytes).toBeLessThan(storage === "f16" ? 0.53 : 0.29);
       expect(await bitsOf(graph, { weights, storage })).toEqual(await bitsOf(graph, { weights }));
     }
   });
 
-  it("give the same bits split or not, on one thread or two, of random graphs", async () => {
-    for (let seed = 0; seed < 12; seed++) {
+  it("give the same bits split or not, on one thread or two, of random graphs", { timeout: 60_000 }, async () => {
+    for (let seed = 0; seed < 8; seed++) {
       const { graph, weights } = randomGraph(seed);
       for (const storage of ["f32", "f16", "int8"] as const) {
         const whole = await bitsOf(graph, { weights, storage });

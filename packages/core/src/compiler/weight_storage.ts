@@ -10,20 +10,25 @@ import type { Constant, Panels } from "./plan.ts";
  * How a module holds its weights until `initialize` puts them in place; kernels read float32 whatever the type.
  *
  * - `f32`: as they are.
- * - `f16`: half precision, rounded to the nearest.
- * - `int8`: whole numbers of −127 to 127, with a float32 scale for each output channel.
+ * - `f16`: 16 bits a weight. Half precision for weights that are halves already, as in many checkpoints; else whole numbers of −32767 to
+ *   32767 with a float32 scale for each output channel, which are some four times closer than halves.
+ * - `int8`: whole numbers of −127 to 127 with a scale for each output channel.
  *
- * Biases and tables are float32 in each of them.
+ * Kernels with few weights a channel (depthwise, the first convolution) are a small part of the bytes and the first to suffer: they get
+ * twice the bits. Biases and tables are float32 in each type.
  */
 export type WeightType = "f32" | "f16" | "int8";
 
 /** All of them, for messages and validation. */
 export const weightTypes: readonly WeightType[] = ["f32", "f16", "int8"];
 
+/** How one kernel's weights are written: halves, or whole numbers and scales. */
+type Encoding = "f16" | "int16" | "int8";
+
 /** One thing that `initialize` does: bytes at `from` become floats at `to`. All in the order of their addresses. */
 type Move = { readonly from: number; readonly to: number } & (
   | { readonly kind: "copy"; readonly bytes: number }
-  | { readonly kind: "decode"; readonly type: "f16" | "int8"; readonly panels: Panels }
+  | { readonly kind: "decode"; readonly encoding: Encoding; readonly panels: Panels }
 );
 
 /** The weights as they travel, and how they get in place. */
@@ -78,9 +83,8 @@ function piecesOf(
   floats: Float32Array,
   type: "f16" | "int8",
 ): readonly Piece[] {
-  const most = type === "f16" ? LARGEST_HALF : Number.MAX_VALUE;
-  const fits = floats.every((value) => Math.abs(value) < most);
-  if (holds !== "weights" || panels === undefined || !fits || panels.some((each) => !getsShorter(each, type))) {
+  const encoding = holds === "weights" && panels ? encodingFor(panels, floats, type) : undefined;
+  if (panels === undefined || encoding === undefined) {
     const stored = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
     return [{ stored, move: { kind: "copy", from: 0, to, bytes: stored.length } }];
   }
@@ -88,53 +92,90 @@ function piecesOf(
   return panels.map((each) => {
     const first = at;
     at += each.count * each.rows * each.lanes;
-    const stored = encodePanels(floats.subarray(first, at), each, type);
-    return { stored, move: { kind: "decode", type, from: 0, to: to + first * FLOAT, panels: each } };
+    const stored = encodePanels(floats.subarray(first, at), each, encoding);
+    return { stored, move: { kind: "decode", encoding, from: 0, to: to + first * FLOAT, panels: each } };
   });
 }
 
-/** Bytes of one panel as it is stored: the biases, for int8 the scales, then the weights. */
-function storedBytes({ rows, lanes }: Panels, type: "f16" | "int8"): number {
-  return type === "f16" ? lanes * (FLOAT + 2 * (rows - 1)) : lanes * (2 * FLOAT + (rows - 1));
+/**
+ * Weights a channel below which a kernel gets twice the bits. Depthwise kernels have 9 or 25, first convolutions 27; what they cost in all
+ * is 1 to 3 % of the networks. With int8 for them too, MobileNet V1 0.25 gives another class for every fifth photo.
+ */
+const FEW_WEIGHTS = 32;
+
+/** The encoding of a kernel's weights; undefined where they stay float32. */
+function encodingFor(panels: readonly Panels[], floats: Float32Array, type: "f16" | "int8"): Encoding | undefined {
+  const isSmall = panels.some(({ rows }) => rows - 1 < FEW_WEIGHTS);
+  const weights = weightsOf(panels, floats);
+  const in16Bits = weights.every(isHalf) ? "f16" : "int16";
+  const encoding = type === "int8" && !isSmall ? "int8" : in16Bits;
+  const fits = encoding === "f16" || weights.every(Number.isFinite);
+  const staysExact = type === "f16" && isSmall && encoding !== "f16";
+  if (!fits || staysExact || panels.some((each) => !getsShorter(each, encoding))) return undefined;
+  return encoding;
 }
 
-function getsShorter(panels: Panels, type: "f16" | "int8"): boolean {
-  return storedBytes(panels, type) < panels.rows * panels.lanes * FLOAT;
+/** The panels without their biases. */
+function weightsOf(panels: readonly Panels[], floats: Float32Array): Float32Array {
+  const weights = new Float32Array(panels.reduce((sum, { count, rows, lanes }) => sum + count * (rows - 1) * lanes, 0));
+  let [from, to] = [0, 0];
+  for (const { count, rows, lanes } of panels) {
+    for (let panel = 0; panel < count; panel++, from += rows * lanes, to += (rows - 1) * lanes) {
+      weights.set(floats.subarray(from + lanes, from + rows * lanes), to);
+    }
+  }
+  return weights;
 }
 
-function encodePanels(floats: Float32Array, panels: Panels, type: "f16" | "int8"): Uint8Array {
+const bytesPerWeight: { readonly [E in Encoding]: number } = { f16: 2, int16: 2, int8: 1 };
+
+/** Bytes of one panel as it is stored: the biases, the scales if there are any, then the weights. */
+function storedBytes({ rows, lanes }: Panels, encoding: Encoding): number {
+  return lanes * (headFloats(encoding) * FLOAT + bytesPerWeight[encoding] * (rows - 1));
+}
+
+function headFloats(encoding: Encoding): 1 | 2 {
+  return encoding === "f16" ? 1 : 2;
+}
+
+function getsShorter(panels: Panels, encoding: Encoding): boolean {
+  return storedBytes(panels, encoding) < panels.rows * panels.lanes * FLOAT;
+}
+
+function encodePanels(floats: Float32Array, panels: Panels, encoding: Encoding): Uint8Array {
   const { count, rows, lanes } = panels;
-  const each = storedBytes(panels, type);
+  const each = storedBytes(panels, encoding);
   const stored = new Uint8Array(count * each);
   for (let panel = 0; panel < count; panel++) {
-    const [bias, weights] = splitPanel(floats.subarray(panel * rows * lanes, (panel + 1) * rows * lanes), lanes);
-    const head = new Float32Array(stored.buffer, panel * each, type === "f16" ? lanes : 2 * lanes);
+    const first = panel * rows * lanes;
+    const weights = floats.subarray(first + lanes, first + rows * lanes);
+    const head = new Float32Array(stored.buffer, panel * each, headFloats(encoding) * lanes);
+    head.set(floats.subarray(first, first + lanes));
     const body = panel * each + head.byteLength;
-    head.set(bias);
-    if (type === "f16") new Uint16Array(stored.buffer, body, weights.length).set(Uint16Array.from(weights, halfBits));
-    else encodeBytes(weights, head.subarray(lanes), new Int8Array(stored.buffer, body, weights.length));
+    if (encoding === "f16") {
+      new Uint16Array(stored.buffer, body, weights.length).set(Uint16Array.from(weights, halfBits));
+    } else {
+      const Whole = encoding === "int16" ? Int16Array : Int8Array;
+      encodeWhole(weights, head.subarray(lanes), new Whole(stored.buffer, body, weights.length), mostWhole[encoding]);
+    }
   }
   return stored;
 }
 
-function splitPanel(panel: Float32Array, lanes: number): readonly [bias: Float32Array, weights: Float32Array] {
-  return [panel.subarray(0, lanes), panel.subarray(lanes)];
-}
-
-/** The largest whole number of int8 storage: symmetrical, so that zero is a whole number and no sign is favoured. */
-const MOST_BYTE = 127;
+/** The largest whole number: symmetrical, so that zero is a whole number and no sign is favoured. */
+const mostWhole = { int16: 32767, int8: 127 } as const;
 
 /** Fills in the lanes' scales, and each weight as a whole number of its lane's scale. */
-function encodeBytes(weights: Float32Array, scales: Float32Array, bytes: Int8Array): void {
+function encodeWhole(weights: Float32Array, scales: Float32Array, whole: Int16Array | Int8Array, most: number): void {
   const lanes = scales.length;
   for (let i = 0; i < weights.length; i++) {
-    scales[i % lanes] = Math.max(scales[i % lanes]!, Math.abs(weights[i]!) / MOST_BYTE);
+    scales[i % lanes] = Math.max(scales[i % lanes]!, Math.abs(weights[i]!) / most);
   }
   // A scale may have been rounded down: what would be 127.00001 is 127.
   for (let i = 0; i < weights.length; i++) {
     const scale = scales[i % lanes]!;
-    const whole = scale === 0 ? 0 : Math.round(weights[i]! / scale);
-    bytes[i] = Math.max(-MOST_BYTE, Math.min(MOST_BYTE, whole));
+    const value = scale === 0 ? 0 : Math.round(weights[i]! / scale);
+    whole[i] = Math.max(-most, Math.min(most, value));
   }
 }
 
@@ -143,6 +184,14 @@ const LARGEST_HALF = 65520;
 
 const float = new Float32Array(1);
 const bitsOfFloat = new Uint32Array(float.buffer);
+
+/** Whether half precision holds a number exactly. */
+function isHalf(value: number): boolean {
+  const magnitude = Math.abs(value);
+  if (!(magnitude < LARGEST_HALF)) return false;
+  float[0] = value;
+  return magnitude < 2 ** -14 ? Number.isInteger(magnitude * 2 ** 24) : (bitsOfFloat[0]! & 0x1fff) === 0;
+}
 
 /** A float32 below 65520 in magnitude as half precision, ties to even. */
 export function halfBits(value: number): number {
@@ -158,9 +207,9 @@ export function halfBits(value: number): number {
 /** Writes what `initialize` does once the stored bytes are at their offset. */
 export function emitDecoding(module: ModuleBuilder, moves: readonly Move[]): (f: FunctionBuilder) => void {
   const decoders = new Map<string, FunctionHandle>();
-  const decoderFor = (type: "f16" | "int8", lanes: number): FunctionHandle => {
-    const name = `decode_${type}_${lanes}`;
-    const decoder = decoders.get(name) ?? emitDecoder(module, name, type, lanes / LANES);
+  const decoderFor = (encoding: Encoding, lanes: number): FunctionHandle => {
+    const name = `decode_${encoding}_${lanes}`;
+    const decoder = decoders.get(name) ?? emitDecoder(module, name, encoding, lanes / LANES);
     decoders.set(name, decoder);
     return decoder;
   };
@@ -168,7 +217,7 @@ export function emitDecoding(module: ModuleBuilder, moves: readonly Move[]): (f:
     const [from, to] = [i32.const(move.from), i32.const(move.to)];
     if (move.kind === "copy") return (f: FunctionBuilder) => f.do(memory.copy(to, from, i32.const(move.bytes)));
     const { count, rows, lanes } = move.panels;
-    const decoder = decoderFor(move.type, lanes);
+    const decoder = decoderFor(move.encoding, lanes);
     return (f: FunctionBuilder) => f.invoke(decoder, [from, to, i32.const(count), i32.const(rows - 1)]);
   });
   return (f) => {
@@ -180,15 +229,15 @@ export function emitDecoding(module: ModuleBuilder, moves: readonly Move[]): (f:
  * `decode(from, to, panels, rows)`: panels of `vectors` vectors a row. What is written may lie over what was read, so a panel's scales
  * wait in locals.
  */
-function emitDecoder(module: ModuleBuilder, name: string, type: "f16" | "int8", vectors: number): FunctionHandle {
+function emitDecoder(module: ModuleBuilder, name: string, encoding: Encoding, vectors: number): FunctionHandle {
   const params = { from: "i32", to: "i32", panels: "i32", rows: "i32" } as const;
-  const stepBytes = type === "f16" ? 2 * LANES : LANES;
+  const stepBytes = bytesPerWeight[encoding] * LANES;
   return module.function(name, { params, results: [] }, (f, { from, to, panels, rows }) => {
     const loadRow = (what: string, first: number) =>
       Array.from({ length: vectors }, (_, v) => f.let(`${what}${v}`, v128.load(from, { offset: 16 * (first + v) })));
     f.repeat({ name: "panel", from: 0, to: panels, step: 1 }, () => {
       const bias = loadRow("bias", 0);
-      const scales = type === "int8" ? loadRow("scale", vectors) : [];
+      const scales = encoding === "f16" ? [] : loadRow("scale", vectors);
       bias.forEach((value, v) => {
         f.do(v128.store(to, value, { offset: 16 * v }));
       });
@@ -196,8 +245,11 @@ function emitDecoder(module: ModuleBuilder, name: string, type: "f16" | "int8", 
       f.set(to, i32.add(to, 16 * vectors));
       f.repeat({ name: "row", from: 0, to: rows, step: 1 }, () => {
         for (let v = 0; v < vectors; v++) {
-          const value =
-            type === "f16" ? loadHalves(f, from, v * stepBytes) : loadBytes(from, v * stepBytes, scales[v]!);
+          const scale = scales[v];
+          const at = { offset: v * stepBytes };
+          const value = scale
+            ? f32x4.mul(f32x4.convert_i32x4_s(loadWhole(encoding, from, at)), scale)
+            : loadHalves(f, from, at);
           f.do(v128.store(to, value, { offset: 16 * v }));
         }
         f.set(from, i32.add(from, vectors * stepBytes));
@@ -208,8 +260,8 @@ function emitDecoder(module: ModuleBuilder, name: string, type: "f16" | "int8", 
 }
 
 /** Four halves as floats: exponent and fraction moved to a float's place are 2^112 times too small, subnormal numbers too. */
-function loadHalves(f: FunctionBuilder, from: Local<"i32">, offset: number): V128 {
-  const bits = f.let("bits", v128.load16x4_s(from, { offset }));
+function loadHalves(f: FunctionBuilder, from: Local<"i32">, at: { readonly offset: number }): V128 {
+  const bits = f.let("bits", v128.load16x4_s(from, at));
   const small = i32x4.shl(v128.and(bits, i32x4.const(0x7fff, 0x7fff, 0x7fff, 0x7fff)), 13);
   const factor = 2 ** 112;
   const magnitude = f32x4.mul(small, f32x4.const(factor, factor, factor, factor));
@@ -217,8 +269,7 @@ function loadHalves(f: FunctionBuilder, from: Local<"i32">, offset: number): V12
   return v128.or(magnitude, v128.and(bits, i32x4.const(signBit, signBit, signBit, signBit)));
 }
 
-function loadBytes(from: Local<"i32">, offset: number, scale: Local<"v128">): V128 {
-  const bytes = v128.load32_zero(from, { offset });
-  const whole = i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes));
-  return f32x4.mul(f32x4.convert_i32x4_s(whole), scale);
+function loadWhole(encoding: Encoding, from: Local<"i32">, at: { readonly offset: number }): V128 {
+  if (encoding === "int16") return v128.load16x4_s(from, at);
+  return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(from, at)));
 }

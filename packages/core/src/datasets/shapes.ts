@@ -22,8 +22,8 @@ export interface ShapeOptions {
 }
 
 /**
- * Draws pictures of ten shapes, for demonstrations and tests that need no files: a shape of random colour, place, size, turn and
- * proportions before a background with a gradient, stripes or checks and stray lines, all under noise.
+ * Draws pictures of ten shapes, for demonstrations and tests that need no files: a light shape of random colour, place, size,
+ * turn and proportions before a dark background with a gradient, stripes or checks and stray lines, all under noise.
  *
  * Only additions, multiplications, divisions and square roots go into a picture, so every engine draws the same bytes.
  *
@@ -51,7 +51,7 @@ export function drawShape(index: number, { split, seed = 0, resolution = 32 }: O
   const canvas = new Float32Array(resolution * resolution * 3);
   const background = drawBackground(canvas, resolution, random);
   for (let strays = random.below(3); strays > 0; strays--) drawStray(canvas, resolution, random);
-  paint(canvas, resolution, placed(outline, resolution, random), contrasting(background, random));
+  paint(canvas, resolution, placed(outline, resolution, random), drawLighter(background, random));
   return { width: resolution, height: resolution, data: withNoise(canvas, random) };
 }
 
@@ -72,18 +72,21 @@ interface PlacedOutline {
   readonly bottom: number;
 }
 
-function drawColor(random: Random): Color {
-  return [random.below(256), random.below(256), random.below(256)];
+/** Shapes are lighter than what is behind them: this is where they meet. */
+const middle = 128;
+
+function drawDarkColor(random: Random): Color {
+  return [random.below(middle), random.below(middle), random.below(middle)];
 }
 
-/** A gradient from one colour to another, and over it stripes or checks in half of the pictures. Returns the colours. */
+/** A gradient from one dark colour to another, and over it stripes or checks in half of the pictures. Returns the colours. */
 function drawBackground(canvas: Float32Array, resolution: number, random: Random): readonly Color[] {
-  const from = drawColor(random);
-  const to = from.map((value) => Math.max(0, Math.min(255, value + random.below(121) - 60))) as unknown as Color;
+  const from = drawDarkColor(random);
+  const to = from.map((value) => Math.max(0, Math.min(middle, value + random.below(81) - 40))) as unknown as Color;
   const [gradientX, gradientY] = drawDirection(random);
   const [textureX, textureY] = drawDirection(random);
   const texture = random.below(4); // 0 and 1: none, 2: stripes, 3: checks
-  const depth = texture < 2 ? 0 : 10 + random.below(31);
+  const depth = texture < 2 ? 0 : 8 + random.below(25);
   const period = resolution * (0.08 + 0.2 * random.uniform());
   let i = 0;
   for (let row = 0; row < resolution; row++) {
@@ -119,35 +122,38 @@ function drawStray(canvas: Float32Array, resolution: number, random: Random): vo
   const halfWidth = resolution * (0.01 + 0.015 * random.uniform());
   const distance: Outline = (column, row) =>
     Math.abs((column - resolution / 2) * x + (row - resolution / 2) * y - (offset - resolution / 2)) - halfWidth;
-  paint(canvas, resolution, { distance, left: 0, right: resolution, top: 0, bottom: resolution }, drawColor(random));
+  paint(canvas, resolution, { distance, left: 0, right: resolution, top: 0, bottom: resolution }, drawDarkColor(random));
 }
 
-/** A colour that differs from each of the others by at least 150 in the sum over channels; the farthest of 20 if none does. */
-function contrasting(others: readonly Color[], random: Random): Color {
-  const enough = 150;
-  let best: Color = [0, 0, 0];
-  let bestContrast = -1;
-  for (let tries = 0; tries < 20 && bestContrast < enough; tries++) {
-    const color = drawColor(random);
-    const contrast = Math.min(...others.map((other) => difference(color, other)));
-    if (contrast > bestContrast) [best, bestContrast] = [color, contrast];
+/** A colour that is lighter than each of the others by at least 200 in the sum over channels; white if none of 20 is. */
+function drawLighter(others: readonly Color[], random: Random): Color {
+  const enough = 200 + Math.max(...others.map(brightness));
+  for (let tries = 0; tries < 20; tries++) {
+    const color: Color = [random.below(256), random.below(256), random.below(256)];
+    if (brightness(color) >= enough) return color;
   }
-  return best;
+  return [255, 255, 255];
 }
 
-function difference(a: Color, b: Color): number {
-  return Math.abs(a[0] - b[0]) + Math.abs(a[1] - b[1]) + Math.abs(a[2] - b[2]);
+function brightness([red, green, blue]: Color): number {
+  return red + green + blue;
 }
 
-/** Somewhere in the picture, turned anyhow, radius 24 to 42 % of the side, one axis up to a seventh shorter than the other. */
+/** tan(15°): shapes lean by up to 30 degrees. */
+const mostHalfTangent = 0.2679491924311227;
+
+/** Somewhere in the picture, leaning either way, radius 30 to 45 % of the side, one axis up to a seventh shorter than the other. */
 function placed(outline: Outline, resolution: number, random: Random): PlacedOutline {
-  const radius = resolution * (0.24 + 0.18 * random.uniform());
-  const [cosine, sine] = drawDirection(random);
+  const radius = resolution * (0.3 + 0.15 * random.uniform());
+  // A turn by twice the angle of this tangent: sine and cosine of it are fractions.
+  const halfTangent = mostHalfTangent * (2 * random.uniform() - 1);
+  const cosine = (1 - halfTangent * halfTangent) / (1 + halfTangent * halfTangent);
+  const sine = (2 * halfTangent) / (1 + halfTangent * halfTangent);
   const squeeze = 1 - random.uniform() / 7;
-  // At most a fifth of the radius lies outside.
-  const room = resolution - 1.6 * radius;
-  const centerX = 0.8 * radius + room * random.uniform();
-  const centerY = 0.8 * radius + room * random.uniform();
+  // At most a tenth of the radius lies outside.
+  const room = resolution - 1.8 * radius;
+  const centerX = 0.9 * radius + room * random.uniform();
+  const centerY = 0.9 * radius + room * random.uniform();
   const scale = radius * squeeze;
   const reach = outlineReach * radius + 1; // the last pixel that is partly covered
   const squaredReach = reach * reach;
@@ -182,9 +188,9 @@ function paint(canvas: Float32Array, resolution: number, shape: PlacedOutline, c
   }
 }
 
-/** Bytes under noise of one strength for the whole picture, up to 24 either way. One draw makes the noise of three channels. */
+/** Bytes under noise of one strength for the whole picture, up to 16 either way. One draw makes the noise of three channels. */
 function withNoise(canvas: Float32Array, random: Random): Uint8Array {
-  const strength = (48 * random.uniform()) / 256;
+  const strength = (32 * random.uniform()) / 256;
   const bytes = new Uint8ClampedArray(canvas.length);
   for (let i = 0; i < bytes.length; i += 3) {
     const bits = random.uint32();

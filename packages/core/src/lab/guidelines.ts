@@ -49,7 +49,7 @@ export interface GuidelineMeasurement {
 
 export type GuidelinesResult = LabResult<"guidelines", readonly GuidelineMeasurement[]>;
 
-const defaults = { sessions: 7, rounds: 3, warmUp: 80, seconds: 270 };
+const defaults = { sessions: 7, rounds: 2, warmUp: 80, seconds: 270 };
 
 /**
  * The four experiments of ShuffleNet V2 on this device: with the channels of its ARM tables, at one thread and at all, with fusion and
@@ -222,7 +222,7 @@ export function guidelinesReport({ data, findings, settings }: GuidelinesResult)
     title: "The guidelines of ShuffleNet V2 on this device",
     lead:
       `Four experiments of arXiv:1807.11164, section 2, as graphs of ${settings.repeats} blocks at ${settings.resolution}x${settings.resolution}, compiled and measured in turns. ` +
-      "Fusion is what our compiler does and engines then did not: elementwise work inside convolutions, and chains of layers band by band. A version's speed is told over that of the version that the guideline recommends, from pairs of runs in the same round; in brackets, where another run of this lab would come out 95 times in 100.",
+      "Fusion is what our compiler does and engines then did not: elementwise work inside convolutions, and chains of layers band by band. A version's speed is told over that of the version that the guideline recommends, from pairs of turns in the same round; in brackets, where another run of this lab would come out 95 times in 100.",
     sections: guidelineExperiments.map((experiment) =>
       sectionOf(
         experiment,

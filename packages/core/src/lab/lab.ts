@@ -27,7 +27,7 @@ export interface LabOptions {
   readonly seed?: number | undefined;
   /** Times that everything is loaded anew and measured. */
   readonly sessions?: number | undefined;
-  /** Runs of each network in a session. */
+  /** Turns of each network in a session. */
   readonly rounds?: number | undefined;
   /** Seconds after which no further session begins, once there were three. */
   readonly seconds?: number | undefined;

@@ -2,13 +2,13 @@ import { describe, expect, it } from "vitest";
 import { type Graph, isNode } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
 import { build } from "../networks/build.ts";
-import type { FamilyName } from "../networks/network.ts";
 import { families } from "../networks/families.ts";
+import type { FamilyName } from "../networks/network.ts";
+import { toFloat32, type Weights } from "../tensor.ts";
 import { relativeError } from "../testing/differences.ts";
 import { drawnStepInputs } from "../testing/gradients.ts";
 import { randomStep } from "../testing/random_step.ts";
-import { toFloat32, type Weights } from "../tensor.ts";
-import { compileTraining, compileStep, type CompileTrainingOptions } from "./compile_training.ts";
+import { type CompileTrainingOptions, compileStep, compileTraining } from "./compile_training.ts";
 import { interpretStep, type StepInterpretation } from "./interpret_step.ts";
 import type { StepGraph } from "./step_graph.ts";
 import { trainingStep } from "./training_graph.ts";
@@ -86,12 +86,16 @@ describe("compileTraining", () => {
     expect(unsupported.length).toBeLessThan(10);
   }, 120_000);
 
-  it.each(Object.keys(families) as FamilyName[])("gives the interpreter's gradients for %s", async (family) => {
-    const graph = smooth(build(`${family}_cifar`).graph);
-    const weights = initializeWeights(graph, 1);
-    const step = trainingStep(graph, { batch: 4 });
-    await compare(step, weights, drawnStepInputs(step, 1), "relaxed");
-  }, 60_000);
+  it.each(Object.keys(families) as FamilyName[])(
+    "gives the interpreter's gradients for %s",
+    async (family) => {
+      const graph = smooth(build(`${family}_cifar`).graph);
+      const weights = initializeWeights(graph, 1);
+      const step = trainingStep(graph, { batch: 4 });
+      await compare(step, weights, drawnStepInputs(step, 1), "relaxed");
+    },
+    60_000,
+  );
 });
 
 const small = () => build("mobilenet_v2", { width: 0.25, resolution: 32, classes: 5 });
@@ -177,7 +181,9 @@ describe("a compiled training step", () => {
     const step = trainingStep(network.graph, { batch: 2 });
     using instance = await begin({});
     instance.step({ ...still, momentum: 0.25 });
-    const moments = [0, 1, 2, 3].map((slot) => interpretStep(step, weights, drawnStepInputs(step, 10 + slot)).moments[0]);
+    const moments = [0, 1, 2, 3].map(
+      (slot) => interpretStep(step, weights, drawnStepInputs(step, 10 + slot)).moments[0],
+    );
     const [{ mean, variance, count }] = step.moments as [StepGraph["moments"][number]];
     const channels = weights.get(mean)?.data.length as number;
     const expected = (row: number, factor: number, from: number) =>
@@ -205,7 +211,10 @@ describe("a compiled training step", () => {
     const frozen = (name: string) => !name.startsWith("classifier");
     const step = trainingStep(network.graph, { batch: 2, frozen });
     await compare(step, weights, drawnStepInputs(step, 5), "relaxed");
-    const half = trainingStep(network.graph, { batch: 2, frozen: (name) => name.includes("/running_") || /mean|variance/.test(name) });
+    const half = trainingStep(network.graph, {
+      batch: 2,
+      frozen: (name) => name.includes("/running_") || /mean|variance/.test(name),
+    });
     await compare(half, weights, drawnStepInputs(half, 5), "relaxed");
     using instance = await begin({ frozen });
     const before = instance.weights();

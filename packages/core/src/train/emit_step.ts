@@ -29,7 +29,15 @@ const SLACK_BYTES = 64;
 const PARTS = 64;
 
 /** Words of the settings, in bytes from their start. Settings of the parameter groups follow, a line each. */
-export const settings = { slots: 0, packOnly: 4, clip: 8, averageShare: 12, momentum: 16, norm: 24, scale: 32 } as const;
+export const settings = {
+  slots: 0,
+  packOnly: 4,
+  clip: 8,
+  averageShare: 12,
+  momentum: 16,
+  norm: 24,
+  scale: 32,
+} as const;
 
 function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
@@ -109,7 +117,9 @@ function findSingles(groups: readonly StepGroup[], rooms: ReadonlyMap<Buffer, un
       users.set(buffer, set.add(index));
     }
   });
-  return new Set([...users].filter(([buffer, used]) => used.size === 1 && !rooms.has(buffer)).map(([buffer]) => buffer));
+  return new Set(
+    [...users].filter(([buffer, used]) => used.size === 1 && !rooms.has(buffer)).map(([buffer]) => buffer),
+  );
 }
 
 /** Arena of one thread: lifetimes count in groups, because a group's pictures overlap. */
@@ -400,8 +410,8 @@ function emitRun(
       emitScale(f, plan, thread);
       barrier();
       // A gradient that is no number would spoil the parameters: then they stay as they are, and the host sees the norm.
-      const isFinite = f64.lt(f64.load(i32.const(setting("norm"))), f64.const(Number.POSITIVE_INFINITY));
-      f.if(isFinite, () => emitUpdate(f, plan, parameters, optimizer, kernelOf, thread, threads, slots));
+      const isNumber = f64.lt(f64.load(i32.const(setting("norm"))), f64.const(Number.POSITIVE_INFINITY));
+      f.if(isNumber, () => emitUpdate(f, plan, parameters, optimizer, kernelOf, thread, threads, slots));
       barrier();
     });
     const pack = kernelOf(packKernel());
@@ -520,7 +530,10 @@ function describeStep(
     settings: Object.fromEntries(
       Object.entries(settings).map(([key, offset]) => [key, plan.settings + offset]),
     ) as TrainingManifest["settings"],
-    groups: parameters.groups.map(({ name: group }, index) => ({ name: group, settings: plan.settings + LINE * (1 + index) })),
+    groups: parameters.groups.map(({ name: group }, index) => ({
+      name: group,
+      settings: plan.settings + LINE * (1 + index),
+    })),
     groupSettings,
     arrays: {
       parameters: plan.parameters,

@@ -2,6 +2,8 @@ import { compile } from "../compiler/compile.ts";
 import type { Network } from "../networks/network.ts";
 import { load } from "../runtime/model.ts";
 import type { Weights } from "../tensor.ts";
+import { largest } from "./run_epoch.ts";
+import { createTurns } from "./turns.ts";
 
 /** Some pictures of a set, ready for the network. */
 export interface EvaluationBatch {
@@ -31,6 +33,8 @@ export interface EvaluateOptions {
   readonly weights: Weights;
   readonly threads?: number | undefined;
   readonly wide?: boolean | undefined;
+  /** Ends it between two pictures, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Called for every picture: its number in the set's order, class, and probabilities (valid until the next call). */
   readonly onPicture?: ((number: number, truth: number, probabilities: Float32Array) => void) | undefined;
 }
@@ -45,56 +49,87 @@ export async function evaluate(
   batches: AsyncIterable<EvaluationBatch> | Iterable<EvaluationBatch>,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { weights, threads, wide, onPicture } = options;
+  const { weights, threads, wide, signal, onPicture } = options;
   const model = await load(compile(network, { weights, threads, wide }), { warn: () => {} });
   try {
-    const [inputPort, outputPort] = [model.manifest.inputs[0], model.manifest.outputs[0]] as [
-      { name: string; elements: number },
-      { name: string; elements: number },
-    ];
-    const classes = outputPort.elements;
-    const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-    const probabilities = new Float32Array(classes);
-    let [images, first, five, loss, milliseconds] = [0, 0, 0, 0, 0];
+    const [inputPort, outputPort] = [model.manifest.inputs[0], model.manifest.outputs[0]] as [Port, Port];
+    const tally = createTally(outputPort.elements);
+    const turn = createTurns();
+    let milliseconds = 0;
     for await (const { pictures, targets, count } of batches) {
-      const start = performance.now();
       for (let row = 0; row < count; row++) {
+        signal?.throwIfAborted();
+        const start = performance.now();
         const input = model.input(inputPort.name);
         input.set(pictures.subarray(row * inputPort.elements, (row + 1) * inputPort.elements));
         model.execute();
-        const truth = largest(targets.subarray(row * classes, (row + 1) * classes));
-        softmax(model.output(outputPort.name), probabilities);
-        const own = probabilities[truth] as number;
-        const rank = probabilities.reduce((above, other) => above + (other > own ? 1 : 0), 0);
-        if (rank === 0) first++;
-        if (rank < 5) five++;
-        loss -= Math.log(Math.max(own, 1e-30));
-        const answers = confusion[truth] as number[];
-        const answer = largest(probabilities);
-        answers[answer] = (answers[answer] as number) + 1;
-        onPicture?.(images, truth, probabilities);
-        images++;
+        milliseconds += performance.now() - start;
+        const truth = largest(targets, row * outputPort.elements, outputPort.elements);
+        tally.add(model.output(outputPort.name), truth);
+        onPicture?.(tally.images - 1, truth, tally.probabilities);
+        await turn();
       }
-      milliseconds += performance.now() - start;
     }
-    const share = (value: number) => (images === 0 ? 0 : value / images);
-    return {
+    return tally.result(milliseconds);
+  } finally {
+    model.dispose();
+  }
+}
+
+interface Port {
+  readonly name: string;
+  readonly elements: number;
+}
+
+/** What is counted, picture by picture. */
+interface Tally {
+  /** Of the last picture. */
+  readonly probabilities: Float32Array;
+  readonly images: number;
+  add(logits: Float32Array, truth: number): void;
+  result(milliseconds: number): Evaluation;
+}
+
+function createTally(classes: number): Tally {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  const probabilities = new Float32Array(classes);
+  let [images, first, five, loss] = [0, 0, 0, 0];
+  const share = (value: number): number => (images === 0 ? 0 : value / images);
+  return {
+    probabilities,
+    get images() {
+      return images;
+    },
+    add(logits, truth) {
+      softmax(logits, probabilities);
+      const rank = rankOf(probabilities, truth);
+      if (rank === 0) first++;
+      if (rank < 5) five++;
+      loss -= Math.log(Math.max(probabilities[truth] as number, smallestProbability));
+      const answers = confusion[truth] as number[];
+      const answer = largest(probabilities, 0, classes);
+      answers[answer] = (answers[answer] as number) + 1;
+      images++;
+    },
+    result: (milliseconds) => ({
       images,
       top1: share(first),
       top5: share(five),
       loss: share(loss),
       confusion,
       imagesPerSecond: milliseconds === 0 ? 0 : (1000 * images) / milliseconds,
-    };
-  } finally {
-    model.dispose();
-  }
+    }),
+  };
 }
 
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
+/** float32 may round a probability to 0, whose logarithm would swallow all others. */
+const smallestProbability = 1e-30;
+
+/** How many classes go before one: by probability, of equals by number. Beside numbers that are none, last. */
+function rankOf(probabilities: Float32Array, index: number): number {
+  const own = probabilities[index] as number;
+  if (Number.isNaN(own)) return probabilities.length;
+  return probabilities.reduce((rank, other, i) => (other > own || (other === own && i < index) ? rank + 1 : rank), 0);
 }
 
 function softmax(logits: Float32Array, into: Float32Array): void {

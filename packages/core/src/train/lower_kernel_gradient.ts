@@ -20,7 +20,7 @@ import type { Pair, Window } from "../graph/operations.ts";
 import { type DepthwiseGradientSpec, depthwiseGradientKernel } from "./kernels/depthwise_gradient.ts";
 import { type KernelGradientSpec, kernelGradientKernel } from "./kernels/kernel_gradient.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
-import type { StepLowering } from "./step_lowering.ts";
+import { asNode, type StepLowering } from "./step_lowering.ts";
 
 /** A convolution whose kernel's gradient is wanted, taken apart. */
 interface Parts extends Window {
@@ -176,10 +176,11 @@ function isSideBySide({ places }: View, perGroup: number): boolean {
 /** The operands as the product needs them, copied where they are not: groups alike, and a group's gradients side by side. */
 function withUniformGroups(parts: Parts, to: StepLowering): Parts {
   const { node, groups, inPerGroup, outPerGroup } = parts;
-  const asNode = node as unknown as Node;
+
   const isReady = isUniform(parts.gradient, outPerGroup) && isSideBySide(parts.gradient, outPerGroup);
-  const gradient = isReady ? parts.gradient : inNaturalOrder(asNode, parts.gradient, to);
-  const x = groups === 1 || isUniform(parts.x, inPerGroup) ? parts.x : inNaturalOrder(asNode, parts.x, to, border(parts));
+  const gradient = isReady ? parts.gradient : inNaturalOrder(asNode(node), parts.gradient, to);
+  const x =
+    groups === 1 || isUniform(parts.x, inPerGroup) ? parts.x : inNaturalOrder(asNode(node), parts.x, to, border(parts));
   return { ...parts, x, gradient };
 }
 
@@ -198,10 +199,10 @@ function border({ x, gradient, kernel, dilation, stride, padding }: Parts) {
 function lowerByGroups(parts: Parts, to: StepLowering): void {
   const { node, kernel, groups, inPerGroup, outPerGroup, dilation, padding } = parts;
   const planes = planesOf(parts.x, inPerGroup, groups);
-  const asNode = node as unknown as Node;
+
   const x = planes ? parts.x : spreadGroups(node, to, parts.x, inPerGroup, border(parts));
   const layout = channelwiseLayout({ ...x, places: inOrder(groups).map((g) => x.places[g * inPerGroup] as Place) });
-  const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode, to, parts, layout);
+  const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode(node), to, parts, layout);
   const taps = kernel[0] * kernel[1];
   const floats = layout.channels * taps;
   const result = to.line(node.name, inPerGroup * outPerGroup * floats, "sums");
@@ -298,7 +299,7 @@ function spreadGroups(
 ): View {
   const plane = roundUpToLanes(x.places.length / perGroup);
   const positions = x.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
-  return copied(node as unknown as Node, to, x, positions, plane * perGroup, padding);
+  return copied(asNode(node), to, x, positions, plane * perGroup, padding);
 }
 
 function copied(

@@ -2,7 +2,7 @@ import { type Buffer, buffersOf, LANES, runsOf, type View } from "../compiler/la
 import { copyCalls, strideName, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, fillAll, viewOf } from "../compiler/lowering.ts";
 import type { Address, Constant } from "../compiler/plan.ts";
-import type { Node, ValueId } from "../graph/graph.ts";
+import type { ValueId } from "../graph/graph.ts";
 import type { Activation } from "../graph/operations.ts";
 import {
   activationGradientKernel,
@@ -22,7 +22,7 @@ import {
   sumsKernel,
 } from "./kernels/statistics.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
-import type { StepLowering } from "./step_lowering.ts";
+import { asNode, type StepLowering } from "./step_lowering.ts";
 
 /** How many numbers of a channel a value has. */
 function countOf(to: StepLowering, { height, width }: View): number {
@@ -162,7 +162,7 @@ export function lowerNormalize(node: StepNode<StepOperationOf<"normalize">>, to:
   const layout = channelwiseLayout(x);
   const { epsilon, activation } = node.operation;
   const coefficients = lowerCoefficients(node, to, layout, others as [ValueId, ValueId, ValueId], epsilon);
-  const region = to.allocate(node as unknown as Node, layout.channels);
+  const region = to.allocate(asNode(node), layout.channels);
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const spec: NormalizeSpec = {
       height: x.height,
@@ -288,7 +288,7 @@ export function lowerNormalizeGradient(node: StepNode<StepOperationOf<"normalize
   const layout = channelwiseLayout(x);
   const coefficients = lowerCoefficients(node, to, layout, [moments, gamma, beta], epsilon);
   const terms = lowerTerms(node, to, x, layout, { moments, coefficients, sums, epsilon });
-  const region = to.allocate(node as unknown as Node, layout.channels);
+  const region = to.allocate(asNode(node), layout.channels);
   const gradientRuns = runsOf(gradient);
   const calls = layout.runs.map(({ run, vectors, channel }, i) => {
     const gradientRun = gradientRuns[i] as (typeof gradientRuns)[number];
@@ -329,7 +329,7 @@ export function lowerActivationGradient(
   const [gradientId, xId] = node.inputs as readonly [ValueId, ValueId];
   const { gradient, x } = together(node, to, to.view(gradientId), to.view(xId));
   const layout = channelwiseLayout(x);
-  const region = to.allocate(node as unknown as Node, layout.channels);
+  const region = to.allocate(asNode(node), layout.channels);
   const gradientRuns = runsOf(gradient);
   const calls = layout.runs.map(({ run, vectors, channel }, i) => {
     const gradientRun = gradientRuns[i] as (typeof gradientRuns)[number];

@@ -1,4 +1,14 @@
-import { type Buffer, buffersOf, FLOAT, hasHalo, pictureOf, pixelBytes, roundUpToLanes, rowBytes, type View } from "../compiler/layout.ts";
+import {
+  type Buffer,
+  buffersOf,
+  FLOAT,
+  hasHalo,
+  pictureOf,
+  pixelBytes,
+  roundUpToLanes,
+  rowBytes,
+  type View,
+} from "../compiler/layout.ts";
 import { lowerNode } from "../compiler/lower.ts";
 import { copyCalls, inNaturalOrder, strideName, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, channelwiseLayout, fillAll, floats, inOrder, viewOf } from "../compiler/lowering.ts";
@@ -9,7 +19,12 @@ import type { Node, ValueId } from "../graph/graph.ts";
 import type { Operation } from "../graph/operations.ts";
 import { lossGradientKernel, lossKernel } from "./kernels/loss.ts";
 import { copyPixelsKernel, spreadKernel } from "./kernels/normalize.ts";
-import { averagePoolGradientKernel, maxPoolGradientKernel, pixelSumKernel, type PoolGradientSpec } from "./kernels/scatter.ts";
+import {
+  averagePoolGradientKernel,
+  maxPoolGradientKernel,
+  type PoolGradientSpec,
+  pixelSumKernel,
+} from "./kernels/scatter.ts";
 import { lowerKernelGradient, lowerLinearKernelGradient } from "./lower_kernel_gradient.ts";
 import {
   inOrderOf,
@@ -20,7 +35,7 @@ import {
   lowerNormalizeSums,
 } from "./lower_normalize.ts";
 import type { GradientOperation, StepGraph, StepNode, StepOperation, StepOperationOf } from "./step_graph.ts";
-import { StepLowering } from "./step_lowering.ts";
+import { asNode, StepLowering } from "./step_lowering.ts";
 
 /** Memory that the host fills or reads: one picture's part after another. */
 export interface StepPort {
@@ -72,7 +87,9 @@ const rules = {
 } satisfies { readonly [K in GradientOperation["op"]]: Rule<K> };
 
 function unsupported(node: StepNode): void {
-  throw new UnsupportedError(`Training of a network with "${node.name}" (${node.operation.op}) cannot be compiled yet.`);
+  throw new UnsupportedError(
+    `Training of a network with "${node.name}" (${node.operation.op}) cannot be compiled yet.`,
+  );
 }
 
 /**
@@ -226,7 +243,7 @@ function lowerCrop(node: StepNode<StepOperationOf<"crop">>, to: StepLowering): v
   const input = to.view(node.inputs[0] as ValueId);
   const { height, width, channels } = pictureOf(node.shape);
   const { top, left } = node.operation.padding;
-  const region = to.allocate(node as unknown as Node, roundUpToLanes(channels));
+  const region = to.allocate(asNode(node), roundUpToLanes(channels));
   const view = viewOf(region, inOrder(channels));
   const inputs = new Set(buffersOf(input));
   const address = (buffer: Buffer) => (inputs.has(buffer) ? atPixel(buffer, top, left, 0) : atPixel(buffer, 0, 0, 0));
@@ -283,10 +300,10 @@ function lowerSumPixels(node: StepNode, to: StepLowering): void {
 /** The gradient of a channel's scale: Σ a·b for each picture. */
 function lowerSumProducts(node: StepNode, to: StepLowering): void {
   const [aId, bId] = node.inputs as readonly [ValueId, ValueId];
-  const a = inNaturalOrder(node as unknown as Node, to.view(aId), to);
-  const b = inNaturalOrder(node as unknown as Node, to.view(bId), to);
+  const a = inNaturalOrder(asNode(node), to.view(aId), to);
+  const b = inNaturalOrder(asNode(node), to.view(bId), to);
   const channels = a.places.length;
-  const region = to.allocate(node as unknown as Node, roundUpToLanes(channels));
+  const region = to.allocate(asNode(node), roundUpToLanes(channels));
   const [first, second] = [a.places[0], b.places[0]] as [View["places"][number], View["places"][number]];
   const spec = { height: a.height, width: a.width, a: strideOf(first.buffer), b: strideOf(second.buffer) };
   const strides = strideName([spec.a.pixelBytes, spec.a.rowBytes, spec.b.pixelBytes, spec.b.rowBytes]);
@@ -318,7 +335,10 @@ function lowerPoolGradient(
   // Windows reach into a border, whose sums nobody reads.
   const [, height, width] = node.shape as readonly [number, number, number, number];
   const overhang = (axis: 0 | 1, size: number, before: number) =>
-    Math.max(0, ((original[axis === 0 ? "height" : "width"] as number) - 1) * stride[axis] + kernel[axis] - before - size);
+    Math.max(
+      0,
+      ((original[axis === 0 ? "height" : "width"] as number) - 1) * stride[axis] + kernel[axis] - before - size,
+    );
   const halo = {
     padding: {
       top: padding.top,
@@ -387,7 +407,7 @@ function withLowBorder(node: StepNode, to: StepLowering, x: View, output: View):
   const right = reach(1, output.width, padding.left, x.width);
   if (padding.top + padding.left + bottom + right === 0) return x;
   const border = { top: padding.top, left: padding.left, bottom, right };
-  return inNaturalOrder(node as unknown as Node, x, to, border, Number.NEGATIVE_INFINITY);
+  return inNaturalOrder(asNode(node), x, to, border, Number.NEGATIVE_INFINITY);
 }
 
 function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
@@ -418,7 +438,7 @@ function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering
   const input = to.view(node.inputs[0] as ValueId);
   const { height, width } = node.operation;
   const layout = channelwiseLayout(input);
-  const region = to.allocate(node as unknown as Node, layout.channels);
+  const region = to.allocate(asNode(node), layout.channels);
   const factor = Math.fround(1 / (height * width));
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const spec = { height, width, vectors, output: strideOf(region.buffer), factor };
@@ -437,7 +457,7 @@ function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering
 /** Logits and targets side by side. */
 function lossOperands(node: StepNode, to: StepLowering): readonly [View, View] {
   const [logits, targets] = node.inputs as readonly [ValueId, ValueId];
-  const bring = (id: ValueId) => inNaturalOrder(node as unknown as Node, to.view(id), to);
+  const bring = (id: ValueId) => inNaturalOrder(asNode(node), to.view(id), to);
   return [bring(logits), bring(targets)];
 }
 
@@ -459,7 +479,7 @@ function lowerLoss(node: StepNode, to: StepLowering): void {
 function lowerLossGradient(node: StepNode, to: StepLowering): void {
   const [logits, targets] = lossOperands(node, to);
   const spec = { classes: logits.places.length, batch: to.images };
-  const region = to.allocate(node as unknown as Node, roundUpToLanes(spec.classes));
+  const region = to.allocate(asNode(node), roundUpToLanes(spec.classes));
   const first = (view: View) => {
     const place = view.places[0] as View["places"][number];
     return atPixel(place.buffer, 0, 0, place.channel);

@@ -33,7 +33,10 @@ export interface ParameterPlan {
 const LINE_FLOATS = 16;
 
 /** @param groupOf the name of the group whose settings a trained parameter follows */
-export function planParameters(step: StepGraph, groupOf: (name: string, shape: readonly number[]) => string): ParameterPlan {
+export function planParameters(
+  step: StepGraph,
+  groupOf: (name: string, shape: readonly number[]) => string,
+): ParameterPlan {
   const running = new Set(step.moments.flatMap(({ mean, variance }) => [mean, variance]));
   const members = new Map<string, { name: string; count: number }[]>();
   const frozen: { name: string; count: number }[] = [];
@@ -76,7 +79,10 @@ function planStatistics({ moments, nodes }: StepGraph): ParameterPlan["statistic
   const planned = moments.map(({ value, count, mean, variance }) => {
     const channels = nodes[value]?.shape[1] as number;
     const offset = floats;
-    places.push({ name: mean, offset, count: channels }, { name: variance, offset: offset + channels, count: channels });
+    places.push(
+      { name: mean, offset, count: channels },
+      { name: variance, offset: offset + channels, count: channels },
+    );
     floats += 2 * channels;
     return { offset, channels, value, count };
   });

@@ -181,9 +181,7 @@ class Instance implements TrainingInstance {
   }
 
   weights(which: "now" | "average" = "now"): Map<string, Tensor<"f32">> {
-    return which === "now"
-      ? this.#read("parameters", "statistics")
-      : this.#read("average", "statisticsAverage");
+    return which === "now" ? this.#read("parameters", "statistics") : this.#read("average", "statisticsAverage");
   }
 
   gradients(): Map<string, Tensor<"f32">> {
@@ -223,7 +221,11 @@ class Instance implements TrainingInstance {
   }
 
   #port({ offset, elements }: SlotPort, slot: number): Float32Array {
-    return new Float32Array(this.#buffer() as ArrayBuffer, this.manifest.slotsOffset + slot * this.manifest.slotBytes + offset, elements);
+    return new Float32Array(
+      this.#buffer() as ArrayBuffer,
+      this.manifest.slotsOffset + slot * this.manifest.slotBytes + offset,
+      elements,
+    );
   }
 
   #array(name: ArrayName, floats: number): Float32Array {

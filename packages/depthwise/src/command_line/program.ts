@@ -72,8 +72,8 @@ function addVerb(
 
 const programHelp = `
 MODEL is the name of a variant (mobilenet_v2_0.5_160), or of a family with options
-(mobilenet_v2 --width 0.5 --resolution 160 --classes 10), or a safetensors file that this
-library wrote. A name without --weights gets weights drawn from --seed.
+(mobilenet_v2 --width 0.5 --resolution 160 --classes 10), or a model file (.safetensors, .pth,
+.onnx, .tflite, model.json, .caffemodel). A name without --weights gets weights drawn from --seed.
 
 Examples:
   # the networks, with their cost
@@ -89,7 +89,7 @@ DEBUG=depthwise prints stack traces; NO_COLOR turns colours off.`;
 function verbHelp({ examples, failsWhen, takesModel }: Verb, networkHelp: string): string {
   const lines = examples.flatMap(([purpose, command]) => [`  # ${purpose}`, `  ${command}`]);
   const model = takesModel
-    ? "\nMODEL is a variant, a family with options (mobilenet_v2 --width 0.5), or a safetensors file; depthwise --help says more.\n"
+    ? "\nMODEL is a variant, a family with options (mobilenet_v2 --width 0.5), or a model file; depthwise --help says more.\n"
     : "";
   return `${networkHelp === "" ? model : `\n${networkHelp}\n`}
 Examples:

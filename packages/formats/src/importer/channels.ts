@@ -200,7 +200,7 @@ export function splitAxis(
 }
 
 /** From `start` to before `end`, in steps. */
-export function range(to: Importer, start: number, end: number, step: number): readonly number[] {
+function range(to: Importer, start: number, end: number, step: number): readonly number[] {
   const length = Math.max(Math.ceil((end - start) / step), 0);
   to.budget.spend(8 * length, "A range of positions");
   return Array.from({ length }, (_, i) => start + i * step);

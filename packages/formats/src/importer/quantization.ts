@@ -19,7 +19,7 @@ const SIX = { least: 5.97, greatest: 6.03 } as const;
  * The activation that a range does by itself: tools that quantise drop a ReLU where the integers have no numbers below zero, and a ReLU6
  * where they end at six.
  */
-export function impliedActivation({ scale, zeroPoint, least, greatest }: Quantization): Activation {
+function impliedActivation({ scale, zeroPoint, least, greatest }: Quantization): Activation {
   if (zeroPoint !== least) return "none";
   const largest = (greatest - zeroPoint) * scale;
   return largest >= SIX.least && largest <= SIX.greatest ? "relu6" : "relu";

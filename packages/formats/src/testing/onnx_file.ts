@@ -114,7 +114,7 @@ function attribute(name: string, value: AttributeSpec) {
 }
 
 /** A constant as the schema has it. */
-export function tensorProto(name: string, { dims, values, type = "f32", storage = "raw" }: TensorSpec) {
+function tensorProto(name: string, { dims, values, type = "f32", storage = "raw" }: TensorSpec) {
   const common = { name, dims: dims.map(BigInt), dataType: dataTypes[type] };
   if (storage === "raw") return create(TensorProtoSchema, { ...common, rawData: rawBytes(type, values) });
   switch (type) {

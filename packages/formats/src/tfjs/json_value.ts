@@ -6,6 +6,25 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** The longest JSON that is read: parsed it takes many times its length, and the weights lie elsewhere. */
 const longestJson = 4 * 2 ** 20;
 
+/** No model comes near; parsers take seconds for a million. */
+const deepestJson = 256;
+
+const letters = { quote: 0x22, backslash: 0x5c, openList: 0x5b, openObject: 0x7b, closeList: 0x5d, closeObject: 0x7d };
+
+/** Whether lists and objects are nested so deep, as far as the text is JSON. */
+function isDeeperThan(bytes: Uint8Array, limit: number): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (isText && byte === letters.backslash) i++;
+    else if (byte === letters.quote) isText = !isText;
+    else if (!isText && (byte === letters.openList || byte === letters.openObject) && ++depth > limit) return true;
+    else if (!isText && (byte === letters.closeList || byte === letters.closeObject)) depth--;
+  }
+  return false;
+}
+
 /** A `model.json`. */
 export function parseJson(bytes: Uint8Array, file: string | undefined): JsonObject {
   const details = file === undefined ? {} : { file };
@@ -14,6 +33,9 @@ export function parseJson(bytes: Uint8Array, file: string | undefined): JsonObje
       `A model.json of ${bytes.length} bytes is too long; read are at most ${longestJson}.`,
       details,
     );
+  }
+  if (isDeeperThan(bytes, deepestJson)) {
+    throw new FormatError(`Not a TensorFlow.js model: its JSON is nested more than ${deepestJson} deep.`, details);
   }
   let value: unknown;
   try {

@@ -21,7 +21,6 @@ export interface LayerEntry {
 /** A model of layers: what is called `Model` or `Functional`, or a `Sequential` put into the same form. */
 export interface KerasModel {
   readonly layers: readonly LayerEntry[];
-  /** Undefined where the first layer of a Sequential says the shape itself. */
   readonly inputs: readonly TensorReference[];
   readonly outputs: readonly TensorReference[];
 }
@@ -39,7 +38,7 @@ export function parseKerasModel(className: string, config: JsonObject): KerasMod
 }
 
 function functional(config: JsonObject): KerasModel {
-  return {
+  return withCallsFromZero({
     layers: objectsField(config, "layers").map((layer) => ({
       name: textField(layer, "name", nameOf(layer)),
       className: textField(layer, "class_name"),
@@ -48,6 +47,24 @@ function functional(config: JsonObject): KerasModel {
     })),
     inputs: references(field(config, "input_layers")),
     outputs: references(field(config, "output_layers")),
+  });
+}
+
+/**
+ * Models that are layers count their calls from 1 in most files, for making them was a call too. References to such are put down by one, as
+ * all others count.
+ */
+function withCallsFromZero(model: KerasModel): KerasModel {
+  const references = [...model.layers.flatMap(({ calls }) => calls.flat()), ...model.outputs];
+  const models = new Set(model.layers.filter(({ className }) => isModel(className)).map(({ name }) => name));
+  for (const { layer, call } of references) if (call === 0) models.delete(layer);
+  const moved = (reference: TensorReference): TensorReference => {
+    return models.has(reference.layer) ? { ...reference, call: reference.call - 1 } : reference;
+  };
+  return {
+    ...model,
+    layers: model.layers.map((layer) => ({ ...layer, calls: layer.calls.map((call) => call.map(moved)) })),
+    outputs: model.outputs.map(moved),
   };
 }
 

@@ -36,7 +36,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["_FusedConv2D", (from) => fused(from, readConvolution)],
   ["_FusedMatMul", (from) => fused(from, readMatMul)],
   ["Add", arithmetic("add")],
-  ["AddN", (from) => from.inputs.reduce((sum, input) => combine(from.to, "add", sum, input))],
+  ["AddN", readSum],
   ["AddV2", arithmetic("add")],
   ["AvgPool", readAveragePool],
   ["BiasAdd", readBiasAdd],
@@ -111,6 +111,11 @@ function arithmetic(operation: Arithmetic): Reader {
 
 function activation(name: Activation): Reader {
   return (from) => activate(from.to, from.view(0), name);
+}
+
+function readSum(from: GraphNode): ForeignValue {
+  const rest = from.inputs.slice(1);
+  return rest.reduce((sum, input) => combine(from.to, "add", sum, input), from.value(0));
 }
 
 function scalar(value: number): Constant {

@@ -14,10 +14,18 @@ type Reader = (from: KerasLayer) => ForeignValue;
 
 const identity: Reader = (from) => from.view();
 
+/** All inputs, added or multiplied. */
+function combined(operation: "add" | "multiply"): Reader {
+  return (from) => {
+    const rest = from.inputs.slice(1);
+    return rest.reduce((result: ForeignValue, input) => combine(from.to, operation, result, input), from.view());
+  };
+}
+
 const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["Activation", (from) => applied(from, from.view(), from.activation("activation"))],
   ["ActivityRegularization", identity],
-  ["Add", (from) => from.inputs.reduce((sum, input) => combine(from.to, "add", sum, input))],
+  ["Add", combined("add")],
   ["AlphaDropout", identity],
   ["AveragePooling2D", readAveragePooling],
   ["BatchNormalization", readBatchNormalization],
@@ -32,7 +40,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["GlobalAveragePooling2D", readGlobalAveragePooling],
   ["GlobalMaxPooling2D", readGlobalMaxPooling],
   ["MaxPooling2D", readMaxPooling],
-  ["Multiply", (from) => from.inputs.reduce((product, input) => combine(from.to, "multiply", product, input))],
+  ["Multiply", combined("multiply")],
   ["Permute", (from) => transposeAxes(from.to, from.view(), [0, ...integers(field(from.config, "dims"), "dims")])],
   ["ReLU", readReLU],
   ["Rescaling", readRescaling],

@@ -47,13 +47,26 @@ function goldenOf(name: string): Golden {
   return cases.find(([key]) => key === name)?.[1] as Golden;
 }
 
-type Json = Record<string, unknown>;
+/** Of a model.json what the tests change. */
+interface ModelJson {
+  modelTopology: {
+    config: { layers: { name: string; class_name: string; inbound_nodes: unknown }[] };
+    node: { name: string; op: string; input: string[]; attr: { shape: { shape: { dim: { size: string }[] } } } }[];
+  };
+  weightsManifest: { weights: { name: string; shape: number[] }[] }[];
+}
 
 /** A copy of a golden's model.json that is changed by `change`. */
-function changed(name: string, change: (model: any) => void): Json {
-  const model = structuredClone(goldenOf(name).modelJson) as Json;
+function changed(name: string, change: (model: ModelJson) => void): ModelJson {
+  const model = structuredClone(goldenOf(name).modelJson) as ModelJson;
   change(model);
   return model;
+}
+
+function nodeOf(model: ModelJson, name: string): ModelJson["modelTopology"]["node"][number] {
+  const node = model.modelTopology.node.find((each) => each.name === name);
+  if (node === undefined) throw new Error(`no node ${name}`);
+  return node;
 }
 
 describe("readTfjs, against TensorFlow.js", () => {
@@ -71,7 +84,7 @@ describe("readTfjs, against TensorFlow.js", () => {
 
 describe("readTfjs's weights", () => {
   const golden = goldenOf("layers: sequential");
-  const manifest = (golden.modelJson as any).weightsManifest[0].weights as { name: string; shape: number[] }[];
+  const manifest = (golden.modelJson as ModelJson).weightsManifest[0]?.weights ?? [];
   const bytes = shardsOf(golden).get("weights.bin") as Uint8Array;
 
   it("come from several shards, which cut tensors anywhere", async () => {
@@ -135,46 +148,46 @@ describe("readTfjs's weights", () => {
 });
 
 describe("readTfjs refuses", () => {
-  const refuse = (name: string, change: (model: any) => void): (() => unknown) => {
+  const refuse = (name: string, change: (model: ModelJson) => void): (() => unknown) => {
     return () => readTfjsFiles(jsonBytes(changed(name, change)), shardsOf(goldenOf(name)), "model.json");
   };
-  const layersOf = (model: any): any[] =>
-    model.modelTopology.model_config?.config.layers ?? model.modelTopology.config.layers;
+  const layersOf = (model: ModelJson) => model.modelTopology.config.layers;
 
   it("layers and nodes that nothing of ours is, by name", () => {
     const odd = refuse("layers: sequential", (model) => {
-      layersOf(model)[1].class_name = "LayerNormalization";
+      (layersOf(model)[1] as { class_name: string }).class_name = "LayerNormalization";
     });
     expect(odd).toThrow(UnsupportedError);
     expect(odd).toThrow(/LayerNormalization ".*"/);
     const node = refuse("graph: plain", (model) => {
-      model.modelTopology.node.find(({ name }: { name: string }) => name === "relu").op = "Erf";
+      nodeOf(model, "relu").op = "Erf";
     });
     expect(node).toThrow(/Erf "relu"/);
   });
 
   it("an input of an open size, and says what to do", () => {
     const open = refuse("graph: plain", (model) => {
-      model.modelTopology.node[0].attr.shape.shape.dim[1].size = "-1";
+      nodeOf(model, "x").attr.shape.shape.dim[1] = { size: "-1" };
     });
     expect(open).toThrow(/"x" has shape \?x\?x9x4/);
   });
 
   it("graphs that depend on themselves", () => {
-    const nodes = refuse("graph: plain", (model) => {
-      model.modelTopology.node.find(({ name }: { name: string }) => name === "pad").input[0] = "out";
+    const nodes = refuse("graph: fused", (model) => {
+      nodeOf(model, "conv").input[0] = "probabilities";
     });
     expect(nodes).toThrow(/depends on itself/);
     const layers = refuse("layers: branches", (model) => {
-      layersOf(model)[1].inbound_nodes = [[[layersOf(model).at(-1).name, 0, 0, {}]]];
+      (layersOf(model)[1] as { inbound_nodes: unknown }).inbound_nodes = [[[layersOf(model).at(-1)?.name, 0, 0, {}]]];
     });
     expect(layers).toThrow(/depends on itself/);
   });
 
   it("models in models without end, and long JSON", () => {
-    let inner: object = { class_name: "Sequential", config: { name: "m", layers: [] } };
-    for (let i = 0; i < 2000; i++) inner = { class_name: "Sequential", config: { name: `m${i}`, layers: [inner] } };
-    const model = jsonBytes({ modelTopology: { model_config: inner }, weightsManifest: [] });
+    const nested =
+      '{"class_name": "Sequential", "config": {"batch_input_shape": [1, 2, 2, 3], "layers": ['.repeat(20_000) +
+      "]}}".repeat(20_000);
+    const model = new TextEncoder().encode(`{"modelTopology": {"model_config": ${nested}}, "weightsManifest": []}`);
     expect(readHostile(model, (bytes) => readTfjsFiles(bytes, new Map()))).toBeInstanceOf(FormatError);
     const deep = new TextEncoder().encode(`{"weightsManifest": ${"[".repeat(1e6)}${"]".repeat(1e6)}}`);
     expect(readHostile(deep, (bytes) => readTfjsFiles(bytes, new Map()))).toBeInstanceOf(FormatError);
@@ -182,9 +195,9 @@ describe("readTfjs refuses", () => {
     expect(readHostile(long, (bytes) => readTfjsFiles(bytes, new Map()))?.message).toMatch(/too long/);
   });
 
-  it("or reads 25,000 damaged models", { timeout: 240_000 }, () => {
-    const json = cases.map(([, { modelJson }]) => jsonBytes(modelJson)).filter(({ length }) => length < 8000);
-    expect(json.length).toBeGreaterThan(4);
+  it("or reads 20,000 damaged models", { timeout: 240_000 }, () => {
+    const json = cases.map(([, { modelJson }]) => jsonBytes(modelJson)).filter(({ length }) => length < 5000);
+    expect(json.length).toBeGreaterThan(5);
     const shards = new Map([["weights.bin", new Uint8Array(20_000)]]);
     const whole = cases.map(([, golden]) => shardsOf(golden).get("weights.bin") as Uint8Array);
     // Whole models too: their shard is found by its length, so that most damage is met beyond the manifest.
@@ -198,8 +211,8 @@ describe("readTfjs refuses", () => {
         return readTfjsFiles(bytes, new Map([["weights.bin", shard]]));
       }
     };
-    const refused = readDamaged(json, 25_000, read, "tfjs");
+    const refused = readDamaged(json, 20_000, read, "tfjs");
     expect(refused).toBeGreaterThan(10_000);
-    expect(refused).toBeLessThan(25_000);
+    expect(refused).toBeLessThan(20_000);
   });
 });

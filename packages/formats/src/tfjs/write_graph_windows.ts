@@ -31,30 +31,33 @@ export function writeConvolution(to: TfjsBuilder, operation: Convolution, node: 
     data_format: text("NHWC"),
     dilations: integerList(1, ...(spread === undefined ? dilation : [1, 1]), 1),
   };
-  const write = (part: string, weights: string, offset: string | undefined): string => {
-    return writePart(to, [part, weights], offset, operation.activation, attributes, isDepthwise);
+  const write = (input: string, weights: string, offsets: string | undefined): string => {
+    return writePart(to, [input, weights], offsets, operation.activation, attributes, isDepthwise);
   };
-  const convolved = ((): string => {
-    const offset = bias === undefined ? undefined : to.read(bias);
-    if (isDepthwise) {
-      const shape = [...(spread?.size ?? [kh, kw]), groups, out / groups];
-      const weights = spread === undefined ? to.readAs(kernel, shape) : to.reshape(spread.name, shape);
-      return write(window.x, weights, offset);
-    }
-    if (groups === 1) return write(window.x, spread?.name ?? to.read(kernel), offset);
-    const parts = Array.from({ length: groups }, (_, group) => {
-      const count = out / groups;
-      const size = [...(spread?.size ?? []), perGroup, out];
-      return write(
-        sliceLast(to, window.x, window.shape, group * perGroup, perGroup),
-        spread === undefined
-          ? partOf(to, kernel, group * count, count)
-          : sliceLast(to, spread.name, size, group * count, count),
-        bias === undefined ? undefined : partOf(to, bias, group * count, count),
+  const size = spread?.size ?? [kh, kw];
+  const offset = (): string | undefined => (bias === undefined ? undefined : to.read(bias));
+  const whole = (): string => {
+    if (!isDepthwise) return write(window.x, spread?.name ?? to.read(kernel), offset());
+    const shape = [...size, groups, out / groups];
+    return write(window.x, spread === undefined ? to.readAs(kernel, shape) : to.reshape(spread.name, shape), offset());
+  };
+  const part = (group: number): string => {
+    const count = out / groups;
+    const x = sliceLast(to, window.x, window.shape, group * perGroup, perGroup);
+    const weights =
+      spread === undefined
+        ? partOf(to, kernel, group * count, count)
+        : sliceLast(to, spread.name, [...size, perGroup, out], group * count, count);
+    return write(x, weights, bias === undefined ? undefined : partOf(to, bias, group * count, count));
+  };
+  const isWhole = isDepthwise || groups === 1;
+  const convolved = isWhole
+    ? whole()
+    : joinLast(
+        to,
+        Array.from({ length: groups }, (_, group) => part(group)),
+        4,
       );
-    });
-    return joinLast(to, parts, 4);
-  })();
   if (!operation.residual) return convolved;
   const sum = to.emit("AddV2", [convolved, to.read(others.at(-1) as ValueId)]);
   return emitActivation(to, operation.residualActivation, sum);

@@ -1,0 +1,71 @@
+import { OptionError } from "../errors.ts";
+import type { OptimizerName } from "./kernels/optimizer.ts";
+
+/** Settings that decide which weights come out. */
+export interface Recipe {
+  readonly epochs: number;
+  /** Pictures of a step. */
+  readonly batch: number;
+  /** Pictures that batch norm's statistics are of, and that fit the cache together. Default: the largest divisor of `batch` up to 32. */
+  readonly microBatch?: number | undefined;
+  readonly optimizer: OptimizerName;
+  /** Peak learning rate. */
+  readonly rate: number;
+  /** Weight decay of kernels; norms, biases and depthwise kernels have none. */
+  readonly decay: number;
+  readonly momentum: number;
+  /** Epochs that the rate grows in. */
+  readonly warmUp: number;
+  /** Share of each target that is spread over all classes (Szegedy et al., arXiv:1512.00567). */
+  readonly labelSmoothing: number;
+  /** Decay of the moving average of the weights, a step. 0: none. */
+  readonly averageDecay: number;
+  /** Largest norm of the gradient. 0: any. */
+  readonly clip: number;
+  /** Learning rate of all but the last layer, as a share of its own. 0 freezes them. */
+  readonly bodyRate: number;
+  /** Epochs without a better validation that are waited for. 0: all of them are run. */
+  readonly patience: number;
+  readonly seed: number;
+}
+
+/** A recipe for small pictures from scratch: Nesterov's momentum, one warm-up and cosine, label smoothing, averaged weights. */
+export const defaultRecipe: Recipe = {
+  epochs: 30,
+  batch: 128,
+  optimizer: "sgd",
+  rate: 0.2,
+  decay: 5e-4,
+  momentum: 0.9,
+  warmUp: 1,
+  labelSmoothing: 0.1,
+  averageDecay: 0.998,
+  clip: 5,
+  bodyRate: 1,
+  patience: 0,
+  seed: 0,
+};
+
+const amounts = ["rate", "decay", "momentum", "warmUp", "labelSmoothing", "averageDecay", "clip", "bodyRate"] as const;
+const shares = ["momentum", "labelSmoothing", "averageDecay"] as const;
+const counts = [
+  ["epochs", 1],
+  ["batch", 1],
+  ["patience", 0],
+  ["seed", 0],
+] as const;
+
+/** @throws {OptionError} naming the first setting that cannot be */
+export function checkRecipe(recipe: Recipe): void {
+  for (const name of amounts) {
+    if (!(Number.isFinite(recipe[name]) && recipe[name] >= 0))
+      throw new OptionError(`${name} must be a number of at least 0, received ${recipe[name]}.`);
+  }
+  for (const name of shares) {
+    if (recipe[name] >= 1) throw new OptionError(`${name} must be below 1, received ${recipe[name]}.`);
+  }
+  for (const [name, least] of counts) {
+    if (!(Number.isSafeInteger(recipe[name]) && recipe[name] >= least))
+      throw new OptionError(`${name} must be a whole number of at least ${least}, received ${recipe[name]}.`);
+  }
+}

@@ -1,0 +1,159 @@
+import { DepthwiseError } from "../errors.ts";
+import type { Network } from "../networks/network.ts";
+import { seededRandom } from "../random.ts";
+import type { Recipe } from "./recipe.ts";
+import { averageDecayAt, rateAt } from "./schedule.ts";
+import type { TrainingInstance } from "./training_instance.ts";
+import { createTurns } from "./turns.ts";
+
+/** Pictures of one training step. */
+export interface TrainingBatch {
+  /** `[batch, H, W, C]` */
+  readonly pictures: Float32Array;
+  /** `[batch, classes]`, rows sum to 1. */
+  readonly targets: Float32Array;
+}
+
+/** How far an epoch has come. */
+export interface EpochProgress {
+  readonly steps: number;
+  /** Sum over the steps. */
+  readonly loss: number;
+  /** Pictures whose class was the network's best guess, as it was when they came by. */
+  readonly correct: number;
+}
+
+/** An epoch before its first step. */
+export const noProgress: EpochProgress = { steps: 0, loss: 0, correct: 0 };
+
+/** One epoch of a run. */
+export interface EpochRun {
+  readonly instance: TrainingInstance;
+  readonly network: Network;
+  readonly recipe: Recipe;
+  /** From 0. */
+  readonly epoch: number;
+  /** Steps of an epoch. */
+  readonly steps: number;
+  /** What an earlier run did of it: its batches are passed over. */
+  readonly begun: EpochProgress;
+  readonly signal: AbortSignal | undefined;
+  /** After every step. */
+  readonly onStep: (progress: EpochProgress, imagesPerSecond: number) => void;
+}
+
+/** Runs the steps of an epoch. */
+export async function runEpoch(
+  run: EpochRun,
+  batches: AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>,
+): Promise<{ readonly progress: EpochProgress; readonly imagesPerSecond: number }> {
+  const { instance, network, recipe, epoch, steps, begun, signal, onStep } = run;
+  const fillMasks = maskFiller(instance, network, recipe.seed);
+  const turn = createTurns();
+  const start = performance.now();
+  let { steps: done, loss: sum, correct } = begun;
+  let passed = 0;
+  const imagesPerSecond = () => ((done - begun.steps) * recipe.batch * 1000) / Math.max(1, performance.now() - start);
+  for await (const batch of batches) {
+    signal?.throwIfAborted();
+    if (passed++ < begun.steps) continue;
+    const step = epoch * steps + done;
+    fill(instance, batch, recipe.labelSmoothing);
+    fillMasks(step);
+    const { loss, gradientNorm, rate } = takeStep(instance, recipe, step, steps);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw diverged(`in epoch ${epoch + 1}, step ${done + 1}: the loss is no number any more`, rate);
+    }
+    sum += loss;
+    correct += countCorrect(instance, batch.targets);
+    done++;
+    onStep({ steps: done, loss: sum, correct }, imagesPerSecond());
+    await turn();
+  }
+  return { progress: { steps: done, loss: sum, correct }, imagesPerSecond: imagesPerSecond() };
+}
+
+function takeStep(
+  instance: TrainingInstance,
+  recipe: Recipe,
+  step: number,
+  steps: number,
+): { readonly loss: number; readonly gradientNorm: number; readonly rate: number } {
+  const schedule = { steps: recipe.epochs * steps, warmUp: Math.round(recipe.warmUp * steps) };
+  const rate = recipe.rate * rateAt(schedule, step);
+  const result = instance.step({
+    groups: {
+      head: { rate, decay: recipe.decay },
+      head_free: { rate, decay: 0 },
+      body: { rate: rate * recipe.bodyRate, decay: recipe.decay },
+      body_free: { rate: rate * recipe.bodyRate, decay: 0 },
+    },
+    beta1: recipe.momentum,
+    clip: recipe.clip,
+    averageDecay: averageDecayAt(recipe.averageDecay, step),
+  });
+  return { ...result, rate };
+}
+
+/** @param where and what: `in epoch 3, step 7: the loss is no number any more` */
+export function diverged(where: string, rate: number): DepthwiseError {
+  return new DepthwiseError("diverged", `Training diverged ${where} (learning rate ${rate.toPrecision(3)}).`, {
+    hint: "Use a lower rate, a longer warm-up, or a lower limit for the gradient's norm.",
+  });
+}
+
+/** Spreads a batch over the micro-batches. */
+function fill(instance: TrainingInstance, { pictures, targets }: TrainingBatch, labelSmoothing: number): void {
+  const { slots, batch, inputs } = instance.manifest;
+  const input = inputs.find(({ name }) => name !== "targets" && !name.startsWith("mask:")) as { name: string };
+  for (let slot = 0; slot < slots; slot++) {
+    const into = instance.input(input.name, slot);
+    into.set(pictures.subarray(slot * into.length, (slot + 1) * into.length));
+    const goal = instance.input("targets", slot);
+    const classes = goal.length / batch;
+    const given = targets.subarray(slot * goal.length, (slot + 1) * goal.length);
+    for (let i = 0; i < goal.length; i++)
+      goal[i] = (given[i] as number) * (1 - labelSmoothing) + labelSmoothing / classes;
+  }
+}
+
+function countCorrect(instance: TrainingInstance, targets: Float32Array): number {
+  const { slots, batch } = instance.manifest;
+  const classes = targets.length / (slots * batch);
+  let correct = 0;
+  for (let slot = 0; slot < slots; slot++) {
+    const logits = instance.logits(slot);
+    for (let row = 0; row < batch; row++) {
+      const at = row * classes;
+      if (largest(logits, at, classes) === largest(targets, slot * batch * classes + at, classes)) correct++;
+    }
+  }
+  return correct;
+}
+
+/** Which of some numbers is the largest, counted from `from`; the first of several. */
+export function largest(values: Float32Array, from: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if ((values[from + i] as number) > (values[from + best] as number)) best = i;
+  return best;
+}
+
+/** Draws the masks of dropout: the same for the same seed and step. */
+function maskFiller(instance: TrainingInstance, { graph }: Network, seed: number): (step: number) => void {
+  const masks = instance.manifest.inputs.filter(({ name }) => name.startsWith("mask:"));
+  const rates = new Map(
+    graph.nodes.flatMap(({ name, operation }) =>
+      operation.op === "dropout" ? [[`mask:${name}` as string, operation.rate] as const] : [],
+    ),
+  );
+  return (step) => {
+    masks.forEach(({ name }, index) => {
+      const rate = rates.get(name) as number;
+      const random = seededRandom(seed, `mask/${step}/${index}`);
+      for (let slot = 0; slot < instance.manifest.slots; slot++) {
+        const mask = instance.input(name, slot);
+        for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < rate ? 0 : 1 / (1 - rate);
+      }
+    });
+  };
+}
