@@ -1,9 +1,12 @@
 import { build, describe } from "@depthwise/core";
-import { type Ceiling, createCeiling } from "../../packages/core/src/compiler/measure_ceiling.ts";
+import type { Ceiling } from "../../packages/core/src/compiler/measure_ceiling.ts";
 import { seededRandom } from "../../packages/core/src/random.ts";
 import { compareOutputs, TOLERANCE } from "./compare.ts";
-import { type PeerClient, startPeer } from "./peer_client.ts";
-import type { PeerChoice } from "./peers/peers.ts";
+import type { Answers } from "./messages.ts";
+import type { Place } from "./place.ts";
+import type { PeerClient } from "./peer_client.ts";
+import { type PeerChoice, peerVersion } from "./peers/peers.ts";
+import { shuffled } from "./shuffled.ts";
 import { type Interval, median, ratioOfMedians } from "./statistics.ts";
 
 /** One peer's numbers for one network. Times in milliseconds. */
@@ -43,6 +46,7 @@ export interface ModelResult {
 
 /** How to measure. */
 export interface MeasureOptions {
+  readonly place: Place;
   readonly peers: readonly PeerChoice[];
   readonly threads: number;
   readonly rounds: number;
@@ -53,7 +57,8 @@ export interface MeasureOptions {
 /** A peer that is loaded and agrees. */
 interface Contestant {
   readonly client: PeerClient;
-  readonly loaded: { readonly version: string; readonly loadMs: number; readonly firstRunMs: number };
+  readonly loaded: Answers["load"];
+  readonly version: string;
   readonly difference: number;
   runsPerTurn: number;
   readonly samples: (readonly number[])[];
@@ -77,7 +82,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
   let reference: Float32Array | undefined;
   for (const choice of options.peers) {
     options.onProgress(`${model}: ${choice.name} loads`);
-    const client = stack.use(startPeer(choice));
+    const client = stack.use(options.place.start(choice));
     try {
       const loaded = await client.ask({ ask: "load", model, threads: options.threads, profile: false });
       const { output } = await client.ask({ ask: "output" });
@@ -88,7 +93,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
           `its output differs from ${options.peers[0]?.name}'s by ${difference} of the largest value; ${TOLERANCE} is allowed.`,
         );
       }
-      contestants.push({ client, loaded, difference, runsPerTurn: 1, samples: [] });
+      contestants.push({ client, loaded, version: peerVersion(choice), difference, runsPerTurn: 1, samples: [] });
     } catch (error) {
       failures.push({ peer: choice.name, error: error instanceof Error ? error.message : String(error) });
     }
@@ -116,12 +121,11 @@ async function warmUp(client: PeerClient): Promise<number> {
 async function takeTurns(
   model: string,
   contestants: readonly Contestant[],
-  { rounds, onProgress }: MeasureOptions,
+  { place, rounds, onProgress }: MeasureOptions,
 ): Promise<{ relaxed: number[]; plain: number[] }> {
-  const ceilings = { relaxed: await createCeiling("relaxed"), plain: await createCeiling("plain") };
   const measured = { relaxed: [] as number[], plain: [] as number[] };
   const ceilingTurn = (simd: Ceiling["simd"]) => async (): Promise<void> => {
-    measured[simd].push(ceilings[simd].measure(CEILING_MS));
+    measured[simd].push(await place.ceiling(simd, CEILING_MS));
   };
   const turns = [
     ceilingTurn("relaxed"),
@@ -155,6 +159,7 @@ function summarise(
     const gigamacsPerSecond = macs / medianMs / 1e6;
     return {
       peer: contestant.client.name,
+      version: contestant.version,
       ...contestant.loaded,
       difference: contestant.difference,
       samples: contestant.samples,
@@ -164,14 +169,4 @@ function summarise(
       shareOfCeiling: gigamacsPerSecond / median(ceiling),
     };
   });
-}
-
-/** The items in a random order (Fisher and Yates). */
-function shuffled<T>(items: readonly T[], below: (count: number) => number): readonly T[] {
-  const order = [...items];
-  for (let last = order.length - 1; last > 0; last--) {
-    const other = below(last + 1);
-    [order[last], order[other]] = [order[other] as T, order[last] as T];
-  }
-  return order;
 }

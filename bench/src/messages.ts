@@ -11,7 +11,6 @@ export type Question =
 /** What each question is answered with. */
 export interface Answers {
   readonly load: {
-    readonly version: string;
     /** From the graph and its weights to a network that is ready, peer's own start included. */
     readonly loadMs: number;
     /** The first run after that. */

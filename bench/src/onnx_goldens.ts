@@ -1,4 +1,4 @@
-/** Writes what ONNX Runtime gives for the readers' cases: `npm run goldens`, after a change of the cases. */
+/** Writes what ONNX Runtime gives for the readers' cases: `npm run goldens`, then `npm run format` at the root, after a change of the cases. */
 import { writeFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { caseInput, caseShape, onnxCases } from "../../packages/formats/src/testing/onnx_cases.ts";

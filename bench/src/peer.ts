@@ -28,10 +28,8 @@ export interface PeerStep {
   readonly milliseconds: number;
 }
 
-/** A runtime that runs networks on a CPU. Loaded in a process of its own. */
+/** A runtime that runs networks on a CPU. Loaded in a process of its own, or in a page with the others. */
 export interface Peer {
-  /** Its version. */
-  readonly version: string;
   /** Bytes that a page would load to use it, weights aside, as far as files of its own: addresses. Empty: nothing beside the network. */
   readonly shipped: readonly URL[];
   /** The graph has one input `input` `[1, H, W, C]` and one output `output`. */

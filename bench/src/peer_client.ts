@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Answer, Answers, Question } from "./messages.ts";
 import type { PeerChoice } from "./peers/peers.ts";
 
-/** A peer in a process of its own: neither its garbage, its globals nor V8's flags reach the others. */
+/** A peer that the bench asks questions. */
 export interface PeerClient extends Disposable {
   readonly name: string;
   /** @throws what the peer threw, or that its process ended */
@@ -13,7 +13,7 @@ export interface PeerClient extends Disposable {
 /** Merges pairs of 128-bit operations into 256-bit ones; off by default, and for the whole process. */
 const WIDE_FLAG = "--experimental-wasm-revectorize";
 
-/** Starts a peer's process. Disposal ends it. */
+/** Starts a peer in a process of its own: neither its garbage, its globals nor V8's flags reach the others. Disposal ends it. */
 export function startPeer({ name, wide }: PeerChoice): PeerClient {
   const child = fork(fileURLToPath(new URL("./peer_process.ts", import.meta.url)), [name], {
     execArgv: ["--conditions=@depthwise/source", "--no-warnings", ...(wide ? [WIDE_FLAG] : [])],

@@ -1,4 +1,4 @@
-/** Writes what LiteRT gives for the readers' cases: `npm run goldens`, after a change of the cases. */
+/** Writes what LiteRT gives for the readers' cases: `npm run goldens`, then `npm run format` at the root, after a change of the cases. */
 import { writeFileSync } from "node:fs";
 import { numbers } from "../../packages/formats/src/testing/onnx_cases.ts";
 import { tfliteCases } from "../../packages/formats/src/testing/tflite_cases.ts";

@@ -5,7 +5,6 @@ import { medianOfLaterHalf } from "./onnx_profile.ts";
 /** Ours, compiled for relaxed or plain SIMD. */
 export function depthwise(simd: "relaxed" | "plain"): Peer {
   return {
-    version: "this checkout",
     shipped: [],
     async load(graph, weights, { threads, wide, profile }) {
       const model = await loadCompiled(compile(graph, { weights, simd, wide, threads, profile }));

@@ -5,11 +5,9 @@ import * as ort from "onnxruntime-node";
 import type { Peer } from "../peer.ts";
 import { stepsOfProfile } from "./onnx_profile.ts";
 import { loadSession } from "./onnx_session.ts";
-import { versionOf } from "./versions.ts";
 
 /** ONNX Runtime's native library on the CPU provider, with every vector unit that the CPU has. */
 export const onnxruntimeNode: Peer = {
-  version: versionOf("onnxruntime-node"),
   shipped: [],
   async load(graph, weights, { threads, profile }) {
     const options = {

@@ -2,11 +2,10 @@ import fs from "node:fs";
 import type { Peer } from "../peer.ts";
 import { stepsOfProfile } from "./onnx_profile.ts";
 import { loadSession } from "./onnx_session.ts";
-import { fileOf, versionOf } from "./versions.ts";
+import { fileOf } from "./versions.ts";
 
 /** ONNX Runtime's WebAssembly build on its CPU provider: the only build there is for CPUs, 128-bit SIMD without relaxed multiply-add. */
 export const onnxruntimeWeb: Peer = {
-  version: versionOf("onnxruntime-web"),
   shipped: ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"].map((file) =>
     fileOf("onnxruntime-web", `dist/${file}`),
   ),

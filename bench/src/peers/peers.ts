@@ -1,9 +1,14 @@
 import type { Peer } from "../peer.ts";
+import { versionOf } from "./versions.ts";
 
 /** A runtime that the bench can measure, before it is loaded. */
 interface PeerEntry {
   /** For the table and `--help`. */
   readonly description: string;
+  /** The package that it comes in; ours is none. */
+  readonly package?: string;
+  /** Whether it runs in a page, too. */
+  readonly inPages: boolean;
   /** Imported only in the process that runs it. */
   readonly import: () => Promise<Peer>;
 }
@@ -12,26 +17,36 @@ interface PeerEntry {
 export const peers = {
   depthwise: {
     description: "this project: relaxed SIMD where the engine has it",
+    inPages: true,
     import: async () => (await import("./depthwise.ts")).depthwise("relaxed"),
   },
   "depthwise-plain": {
     description: "this project without relaxed SIMD",
+    inPages: true,
     import: async () => (await import("./depthwise.ts")).depthwise("plain"),
   },
   "onnxruntime-web": {
     description: "ONNX Runtime, WebAssembly build",
+    package: "onnxruntime-web",
+    inPages: true,
     import: async () => (await import("./onnxruntime_web.ts")).onnxruntimeWeb,
   },
   "onnxruntime-node": {
     description: "ONNX Runtime, native build",
+    package: "onnxruntime-node",
+    inPages: false,
     import: async () => (await import("./onnxruntime_node.ts")).onnxruntimeNode,
   },
   litert: {
     description: "LiteRT.js: TensorFlow Lite and XNNPACK, WebAssembly build",
+    package: "@litertjs/core",
+    inPages: true,
     import: async () => (await import("./litert.ts")).litert,
   },
   tfjs: {
     description: "TensorFlow.js, WebAssembly backend, operation by operation",
+    package: "@tensorflow/tfjs-core",
+    inPages: true,
     import: async () => (await import("./tfjs_wasm.ts")).tfjsWasm,
   },
 } satisfies Readonly<Record<string, PeerEntry>>;
@@ -45,6 +60,11 @@ export interface PeerChoice {
   readonly name: string;
   readonly entry: PeerEntry;
   readonly wide: boolean;
+}
+
+/** Version of a peer for people. */
+export function peerVersion({ entry }: PeerChoice): string {
+  return entry.package === undefined ? "this checkout" : versionOf(entry.package);
 }
 
 /** Names of all peers; each may be followed by `-wide`. */

@@ -617,6 +617,19 @@ describe("bench", () => {
     expect(layers.map(({ name }) => name.split("+")[0])).toContain("fire2/expand3x3");
   });
 
+  test("--tune measures choices once, and what they are worth", async () => {
+    const args = ["bench", ...small, "--tune", "--runs", "2", "--json"];
+    const environment = { env: { XDG_CACHE_HOME: inFolder("cache") } };
+    const [modelled, tuned, ...others] = json<readonly Measured[]>(await depthwise(args, environment));
+    expect([modelled?.tuned, tuned?.tuned, others]).toEqual([false, true, []]);
+    const folder = join(inFolder("cache"), "depthwise", "tuning");
+    const [file] = await readdir(folder);
+    const remembered = await readFile(join(folder, file as string), "utf8");
+    expect(Object.keys(JSON.parse(remembered).tiles).length).toBeGreaterThan(10);
+    await depthwise(args, environment);
+    expect(await readFile(join(folder, file as string), "utf8")).toBe(remembered);
+  });
+
   test("--wide measures the module for 256-bit vectors", async () => {
     const [measured] = json<readonly Measured[]>(
       await depthwise(["bench", "squeezenet_cifar", "--runs", "2", "--wide", "--json"]),

@@ -42,6 +42,24 @@ describe("keep", () => {
   });
 });
 
+describe("fuse", () => {
+  it("false runs activations and sums by themselves, and gives the same", async () => {
+    const builder = graphBuilder("residual");
+    const x = builder.input("input", [1, 4, 5, 3]);
+    const conv = builder.convolution("conv", x, { channels: 3, kernel: 3 });
+    const graph = builder.build({ output: builder.activation("relu", builder.add("add", x, conv), "relu") });
+    const [weights, inputs] = [drawnWeights(graph), drawnInputs(graph)];
+    const fused = compile(graph, { weights });
+    const apart = compile(graph, { weights, fuse: false });
+    const computed = (compiled: typeof fused) =>
+      compiled.manifest.steps.map(({ op }) => op).filter((op) => ["convolution", "add", "activation"].includes(op));
+    expect(computed(fused)).toEqual(["convolution"]);
+    expect(computed(apart)).toEqual(["convolution", "add", "activation"]);
+    using model = await load(apart);
+    expect(greatestDifference(model.run(inputs), interpret(graph, weights, inputs).outputs)).toBeLessThan(1e-6);
+  });
+});
+
 describe("weights", () => {
   it("are drawn from the seed where none are given", () => {
     const network = build("mobilenet_v2_cifar");

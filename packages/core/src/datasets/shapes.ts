@@ -122,7 +122,12 @@ function drawStray(canvas: Float32Array, resolution: number, random: Random): vo
   const halfWidth = resolution * (0.01 + 0.015 * random.uniform());
   const distance: Outline = (column, row) =>
     Math.abs((column - resolution / 2) * x + (row - resolution / 2) * y - (offset - resolution / 2)) - halfWidth;
-  paint(canvas, resolution, { distance, left: 0, right: resolution, top: 0, bottom: resolution }, drawDarkColor(random));
+  paint(
+    canvas,
+    resolution,
+    { distance, left: 0, right: resolution, top: 0, bottom: resolution },
+    drawDarkColor(random),
+  );
 }
 
 /** A colour that is lighter than each of the others by at least 200 in the sum over channels; white if none of 20 is. */

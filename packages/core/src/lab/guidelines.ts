@@ -141,7 +141,7 @@ function measurementsOf(
 }
 
 /** Speed of `own` over that of `base`, from pairs of samples of the same round. */
-export function relativeSpeed(base: Samples | undefined, own: Samples | undefined): Estimate {
+function relativeSpeed(base: Samples | undefined, own: Samples | undefined): Estimate {
   const sessions = (own?.milliseconds ?? []).map((rounds, session) =>
     rounds.map((time, round) => (base?.milliseconds[session]?.[round] ?? Number.NaN) / time),
   );

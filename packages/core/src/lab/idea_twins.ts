@@ -180,7 +180,7 @@ export const ideas: readonly Idea[] = [
   },
   {
     id: "pointwise",
-    title: "Group communication: pointwise convolution",
+    title: "Communication: pointwise convolution",
     paper: "Xception, MobileNet V1",
     twin: "MobileNet V1 0.5 with its pointwise convolutions cut into as many groups as their channels allow",
     withIdea: graphOf("mobilenet_v1_0.5_224"),
@@ -197,7 +197,7 @@ export const ideas: readonly Idea[] = [
   },
   {
     id: "shuffle",
-    title: "Group communication: channel shuffle",
+    title: "Communication: channel shuffle",
     paper: "ShuffleNet v1",
     twin: "ShuffleNet v1 1x, 3 groups, without its shuffles",
     withIdea: graphOf("shufflenet_v1_1.0_g3"),
@@ -206,7 +206,7 @@ export const ideas: readonly Idea[] = [
   },
   {
     id: "interleaving",
-    title: "Group communication: interleaved permutation",
+    title: "Communication: interleaved permutation",
     paper: "IGCV1",
     twin: "IGCV1 L24M2 (32x32) without its permutations",
     withIdea: graphOf("igcv1_l24m2_cifar"),
@@ -215,7 +215,7 @@ export const ideas: readonly Idea[] = [
   },
   {
     id: "interleaving v3",
-    title: "Group communication: interleaved low-rank groups",
+    title: "Communication: low-rank interleaving",
     paper: "IGCV3",
     twin: "IGCV3-D without its permutations",
     withIdea: graphOf("igcv3_d_1.0"),

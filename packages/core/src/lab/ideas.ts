@@ -128,11 +128,15 @@ function costOf(graph: Graph, communicates: boolean): IdeaCost {
   return { parameters, macs, memoryAccessBytes, connected };
 }
 
+/** Less of a difference than this is none. */
+const noticeable = 0.03;
+
 function findingOf({ title, withIdea, withoutIdea, latencies }: IdeaMeasurement): Finding {
   const [single] = latencies;
   const work = ratio(withoutIdea.macs / withIdea.macs);
   const time = single?.ratio ?? { value: Number.NaN, low: Number.NaN, high: Number.NaN };
-  const verdict = time.low > 1 ? "yes" : time.high < 1 ? "no" : "unknown";
+  const isSure = (time.low > 1 || time.high < 1) && Math.abs(time.value - 1) > noticeable;
+  const verdict = !isSure ? "unknown" : time.value > 1 ? "yes" : "no";
   const word = { yes: "saves time", no: "costs time", unknown: "makes no sure difference" }[verdict];
   const connected =
     withIdea.connected === undefined

@@ -1,7 +1,8 @@
 import { writePage } from "../plot/page.ts";
 import type { LabDevice, LabResult } from "./lab.ts";
 import { reportOf } from "./run_lab.ts";
-import { number } from "./words.ts";
+import { median } from "./statistics.ts";
+import { number, ratio } from "./words.ts";
 
 /** One lab's result as a self-contained HTML page. */
 export function labPage(result: LabResult): string {
@@ -44,12 +45,21 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-function factsOf({ device, seconds, settings }: LabResult): readonly (readonly [string, string])[] {
+function factsOf({ device, seconds, settings, samples }: LabResult): readonly (readonly [string, string])[] {
   const counts = (["sessions", "rounds", "seed"] as const).flatMap((name): (readonly [string, string])[] => {
     const value = settings[name];
     return value === undefined ? [] : [[name, String(value)]];
   });
-  return [...deviceFacts(device), ...counts, ["took", `${number(seconds)} s`]];
+  return [...deviceFacts(device), ...counts, ["took", `${number(seconds)} s`], ...disturbanceFact(samples)];
+}
+
+/** How busy the machine was: what a median turn took over the fastest one. 1 where nothing disturbed. */
+function disturbanceFact(samples: LabResult["samples"]): readonly (readonly [string, string])[] {
+  const ratios = samples.flatMap(({ milliseconds }) => {
+    const all = milliseconds.flat();
+    return all.length < 2 ? [] : [median(all) / Math.min(...all)];
+  });
+  return ratios.length === 0 ? [] : [["a median turn took", `${ratio(median(ratios))} times the fastest`]];
 }
 
 function deviceFacts({ processor, engine, threads, version, date }: LabDevice): readonly (readonly [string, string])[] {

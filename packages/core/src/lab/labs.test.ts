@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FormatError, OptionError } from "../errors.ts";
 import { graphBuilder } from "../graph/builder.ts";
 import { diffLabs, diffPage, parseLabResult } from "./diff.ts";
-import { runFlops } from "./flops.ts";
+import { paretoFront, runFlops } from "./flops.ts";
 import { runGuidelines } from "./guidelines.ts";
 import { runIdeas } from "./ideas.ts";
 import type { LabDevice, LabResult } from "./lab.ts";
@@ -144,6 +144,34 @@ describe("diffLabs", () => {
     '{"format":1,"lab":"flops","device":{},"figures":[{}]}',
   ])("refuses %s as a result", (text) => {
     expect(() => parseLabResult(text, "x.json")).toThrow(FormatError);
+  });
+});
+
+describe("paretoFront", () => {
+  it("keeps what no other network beats in both", () => {
+    const network = (name: string, time: number, top1?: number) => ({
+      name,
+      family: "any",
+      macs: 1,
+      memoryAccessBytes: 1,
+      parameters: 1,
+      milliseconds: { value: time, low: time, high: time },
+      predicted: time,
+      ...(top1 === undefined ? {} : { top1 }),
+    });
+    const all = [
+      network("slow and good", 9, 70),
+      network("quick", 1, 50),
+      network("beaten", 5, 49),
+      network("equal", 5, 50),
+    ];
+    const front = paretoFront([
+      ...all,
+      network("unrated", 0.1),
+      network("middle", 2, 60),
+      network("same time, worse", 2, 55),
+    ]);
+    expect(front.map(({ name }) => name)).toEqual(["quick", "middle", "slow and good"]);
   });
 });
 

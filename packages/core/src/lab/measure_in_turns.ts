@@ -135,7 +135,7 @@ function check(groups: readonly (readonly Contender[])[], { sessions, rounds }: 
 /** What was measured of one contender so far. */
 interface Recording {
   readonly milliseconds: number[][];
-  readonly profiles: number[][];
+  readonly profiles: (readonly number[])[];
   readonly steps: readonly Omit<StepSamples, "milliseconds">[];
   readonly threads: number;
   /** Its module is that of this contender. */

@@ -44,26 +44,33 @@ export function studentPoint(degrees: number): number {
  *
  * Samples within a session are not independent: the machine was as busy, the memory lay where it lay. So a session counts once, by its
  * median, and the spread between the sessions says how far another run would come out: the interval holds the estimate of another run
- * of as many sessions 95 times in 100, if sessions are alike (Student's prediction interval, on logarithms: times and ratios err by
- * factors). The estimate is the geometric mean of the sessions' medians. With a single session its samples stand for sessions.
+ * of as many sessions 95 times in 100. The estimate is the median of the sessions, because on a busy machine some of them are spoilt
+ * altogether; the interval is Student's prediction interval, on logarithms (times and ratios err by factors), wider by what a median wavers
+ * more than a mean. With a single session its samples stand for sessions.
  */
 export function estimateOf(sessions: readonly (readonly number[])[]): Estimate {
   const filled = sessions.filter((samples) => samples.length > 0);
   const parts = filled.length === 1 ? (filled[0] as readonly number[]) : filled.map(median);
   const logs = parts.map(Math.log);
-  const centre = mean(logs);
+  const centre = median(logs);
   if (logs.length < 2) return { value: Math.exp(centre), low: 0, high: Number.POSITIVE_INFINITY };
-  const deviation = Math.sqrt(logs.reduce((sum, log) => sum + (log - centre) ** 2, 0) / (logs.length - 1));
-  const reach = studentPoint(logs.length - 1) * deviation * Math.sqrt(2 / logs.length);
+  const reach = studentPoint(logs.length - 1) * deviationOf(logs) * Math.sqrt(2 / logs.length) * medianWavers;
   return { value: Math.exp(centre), low: Math.exp(centre - reach), high: Math.exp(centre + reach) };
+}
+
+/** Deviation of the median over that of the mean, of many normally distributed values. */
+const medianWavers = Math.sqrt(Math.PI / 2);
+
+function deviationOf(values: readonly number[]): number {
+  const centre = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
 }
 
 /** The same for figures that may be 0 or negative, one a seed: mean and the interval of another run's mean. */
 export function meanEstimate(values: readonly number[]): Estimate {
   const centre = mean(values);
   if (values.length < 2) return { value: centre, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
-  const reach = studentPoint(values.length - 1) * deviation * Math.sqrt(2 / values.length);
+  const reach = studentPoint(values.length - 1) * deviationOf(values) * Math.sqrt(2 / values.length);
   return { value: centre, low: centre - reach, high: centre + reach };
 }
 

@@ -22,7 +22,7 @@ export interface PlotSize {
 
 const narrowest = 240;
 /** Font sizes of the style sheet: `.name` and `.small`. */
-export const nameSize = 13;
+const nameSize = 13;
 export const smallSize = 11;
 /** Pixels between the lines of small text. */
 export const lineHeight = 15;
@@ -49,7 +49,7 @@ export interface Legend {
 }
 
 /** Lays a legend out; nothing for a single entry without a name. */
-export function legendOf(entries: readonly LegendEntry[], width: number): Legend {
+function legendOf(entries: readonly LegendEntry[], width: number): Legend {
   const named = entries.filter(({ name }) => name !== "");
   const places: { readonly entry: LegendEntry; readonly x: number; readonly row: number }[] = [];
   let x = edge;

@@ -45,7 +45,10 @@ function names(flags: string, description: string): Option {
 }
 
 const json = new Option("--json", "print one JSON document on stdout and nothing else there");
-const weights = new Option("--weights <FILE>", "weights: safetensors, .pth, .onnx, ..., by our names or those of a known framework");
+const weights = new Option(
+  "--weights <FILE>",
+  "weights: safetensors, .pth, .onnx, ..., by our names or those of a known framework",
+);
 const seed = wholeNumber("--seed <N>", "draw weights from this seed, the same on every machine (default: 0)", 0);
 const wide = new Option("--wide", "256-bit vectors, by an experimental flag of V8 for the whole process");
 const tune = new Option(

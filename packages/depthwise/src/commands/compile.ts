@@ -3,7 +3,7 @@ import { parseLabels } from "../classification/labels.ts";
 import { overridePreprocessing, type PreprocessingOptions } from "../classification/preprocessing_options.ts";
 import type { CommonOptions, Invocation, WeightsOptions } from "../command_line/invocation.ts";
 import { parseModel, refuseRest } from "../command_line/model_argument.ts";
-import { startProgress } from "../command_line/progress.ts";
+import { type Progress, startProgress } from "../command_line/progress.ts";
 import { bytes } from "../command_line/quantities.ts";
 import { readBytes } from "../command_line/read_bytes.ts";
 import { table } from "../command_line/table.ts";
@@ -38,7 +38,7 @@ export async function compileCommand(invocation: Invocation<CompileCommandOption
   const opened = await openModel(model, options);
   const network = await describedNetwork(opened, options);
   const tuning = options.tune ? await tuneBuilds(opened, simd) : undefined;
-  const progress = startProgress("interpreting, for the certificate");
+  let progress: Progress | undefined;
   const files = await packModel(network, opened.weights, {
     storage,
     threads,
@@ -48,9 +48,12 @@ export async function compileCommand(invocation: Invocation<CompileCommandOption
     page: page ?? false,
     ...(tuning ? { tuning } : {}),
     compiler: `depthwise ${readVersion()}`,
-    onProgress: (done, total) => progress.update(done, total),
+    onProgress: (done, total) => {
+      progress ??= startProgress("interpreting, for the certificate");
+      progress.update(done, total);
+    },
   });
-  progress.end();
+  progress?.end();
   await writeFolder(folder, files, modelFiles);
   const sizes = [...files].map(([name, content]) => [name, content.length] as const);
   if (options.json) printJson({ files: Object.fromEntries(sizes) });

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -43,15 +43,19 @@ async function read(name: string): Promise<ForeignModel> {
   return readModel(await readFile(inFolder(name)), { file: name, readBeside: (part) => readFile(inFolder(part)) });
 }
 
-/** Equal, but for what rounding once may do. */
-function expectClose(found: ReadonlyMap<string, Tensor>, expected: ReadonlyMap<string, Tensor>): void {
-  expect([...found.keys()]).toEqual([...expected.keys()]);
+/** @param tolerance over a tensor's largest number */
+function expectClose(
+  found: ReadonlyMap<string, Tensor>,
+  expected: ReadonlyMap<string, Tensor>,
+  tolerance: number,
+): void {
+  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
   for (const [name, { shape, data }] of expected) {
     const other = found.get(name) as Tensor;
     expect(other.shape).toEqual(shape);
     const largest = (data as Float32Array).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     expect(
-      (data as Float32Array).every((value, i) => Math.abs(value - (other.data[i] as number)) <= 1e-6 * largest),
+      (data as Float32Array).every((value, i) => Math.abs(value - (other.data[i] as number)) <= tolerance * largest),
       name,
     ).toBe(true);
   }
@@ -81,9 +85,9 @@ describe("depthwise convert", () => {
       const { tensors, metadata } = readSafetensors(await readFile(inFolder("back.safetensors")));
       expect(metadata.network).toBe("shufflenet_v2_cifar");
       const isFolded = /tflite|json/.test(name);
-      // Drawn norms are the identity, so that folding changes kernels by a rounding.
+      // Drawn norms are the identity but for their epsilon of 1e-5: folding multiplies kernels by 1 / sqrt(1 + 1e-5).
       const unfolded = ([key]: readonly [string, Tensor]): boolean => !isFolded || !/\/norm\/(variance)$/.test(key);
-      expectClose(new Map([...tensors].filter(unfolded)), new Map([...weights].filter(unfolded)));
+      expectClose(new Map([...tensors].filter(unfolded)), new Map([...weights].filter(unfolded)), isFolded ? 6e-6 : 0);
     },
   );
 
@@ -149,9 +153,9 @@ describe("depthwise convert", () => {
       const duration = performance.now() - start;
       const whole = await readFile(out);
       let wasKilled = 0;
-      for (let kill = 0; kill < 12; kill++) {
+      for (let kill = 0; kill < 8; kill++) {
         await rm(target, { recursive: true });
-        await import("node:fs/promises").then(({ mkdir }) => mkdir(target));
+        await mkdir(target);
         // The last two fifths of its life are when it writes; a process that starts is killed now and then too.
         const delay = duration * (kill % 4 === 0 ? Math.random() : 0.6 + Math.random() * 0.45);
         const ended = await depthwise(["convert", from, out], {

@@ -79,7 +79,7 @@ describe("depthwise pull", () => {
       env: { XDG_CACHE_HOME: cache },
       onStart: (child) => {
         const timer = setInterval(async () => {
-          const names = await filesIn(cache).catch(() => []);
+          const names = await filesIn(cache).catch((): readonly string[] => []);
           if (!names.includes("big.pth.part.json") || server.requests.length === before) return;
           clearInterval(timer);
           setTimeout(() => child.kill("SIGKILL"), 300);

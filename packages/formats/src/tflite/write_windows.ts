@@ -1,6 +1,7 @@
 /** Convolutions and pools: what slides a window over a picture. */
 import type { Node, OperationOf, Padding, Pair, Shape, ValueId } from "@depthwise/core";
 import { isPadded, poolPadding } from "../pool_padding.ts";
+import { windowScales } from "../window_scales.ts";
 import { emitActivation, fusedCode, mulOptions, split } from "./activations.ts";
 import type { TensorIndex, TfliteBuilder } from "./tflite_builder.ts";
 import { paddings, type TfliteOptions } from "./tflite_model.ts";
@@ -107,31 +108,13 @@ export function writeAveragePool(to: TfliteBuilder, operation: OperationOf<"aver
   if (!isPadded(beyond)) return mean;
   const [, oh, ow] = node.shape as Picture;
   const scales = to.ownConstant("scales", [1, oh, ow, 1], () => {
-    return windowScales(operation, cells, node.shape as Picture, beyond);
+    return windowScales(operation, cells, node.shape, beyond);
   });
   return to.emit("MUL", [mean, scales], node.shape, mulOptions);
 }
 
 function sumOf(a: Padding, b: Padding): Padding {
   return { top: a.top + b.top, bottom: a.bottom + b.bottom, left: a.left + b.left, right: a.right + b.right };
-}
-
-/** For each window, its size over the number of its cells that count. */
-function windowScales(
-  { kernel, stride }: OperationOf<"average_pool">,
-  cells: Picture,
-  output: Picture,
-  uncounted: Padding,
-): Float32Array {
-  const counted = (axis: 0 | 1, position: number, before: number): number => {
-    const start = position * stride[axis] - before;
-    return Math.min(start + kernel[axis], cells[axis + 1] as number) - Math.max(start, 0);
-  };
-  const [, oh, ow] = output;
-  return Float32Array.from({ length: oh * ow }, (_, i) => {
-    const count = counted(0, Math.floor(i / ow), uncounted.top) * counted(1, i % ow, uncounted.left);
-    return (kernel[0] * kernel[1]) / count;
-  });
 }
 
 /** Rows and columns of a constant around a picture. */
