@@ -3,9 +3,9 @@ import type { Ceiling } from "../../packages/core/src/compiler/measure_ceiling.t
 import { seededRandom } from "../../packages/core/src/random.ts";
 import { compareOutputs, TOLERANCE } from "./compare.ts";
 import type { Answers } from "./messages.ts";
-import type { Place } from "./place.ts";
 import type { PeerClient } from "./peer_client.ts";
 import { type PeerChoice, peerVersion } from "./peers/peers.ts";
+import type { Place } from "./place.ts";
 import { shuffled } from "./shuffled.ts";
 import { type Interval, median, ratioOfMedians } from "./statistics.ts";
 
@@ -37,6 +37,8 @@ export interface PeerFailure {
 /** All numbers for one network. */
 export interface ModelResult {
   readonly model: string;
+  /** Where it ran. */
+  readonly engine: string;
   readonly macs: number;
   /** 10^9 multiply-accumulates a second, one measurement a round. */
   readonly ceilings: { readonly relaxed: readonly number[]; readonly plain: readonly number[] };
@@ -104,7 +106,14 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
   }
   const ceilings = await takeTurns(model, contestants, options);
   const { macs } = describe(build(model));
-  return { model, macs, ceilings, results: summarise(contestants, macs, ceilings.relaxed), failures };
+  return {
+    model,
+    engine: options.place.engine,
+    macs,
+    ceilings,
+    results: summarise(contestants, macs, ceilings.relaxed),
+    failures,
+  };
 }
 
 /** Runs until the engine has optimised; returns how many runs make a turn. */

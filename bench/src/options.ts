@@ -1,11 +1,16 @@
 import { parseArgs } from "node:util";
 import { listVariants, suggestion } from "@depthwise/core/networks";
 import { findPeer, type PeerChoice, peerNames, peers } from "./peers/peers.ts";
+import { isSiteName, type SiteName, sites } from "./start/sites.ts";
 
 /** What the command line asks for. */
 export interface BenchOptions {
   readonly models: readonly string[];
   readonly peers: readonly PeerChoice[];
+  /** Sites whose start is measured; where there are any, nothing else is measured. */
+  readonly sites: readonly SiteName[];
+  /** Measure inside one page of Chromium instead of Node. */
+  readonly chromium: boolean;
   readonly threads: number;
   readonly rounds: number;
   /** Print the results as JSON instead of the table. */
@@ -37,7 +42,16 @@ export const headlineModels: readonly string[] = [
   "xception",
 ];
 
-const defaults = { peers: "depthwise,onnxruntime-web,onnxruntime-node", threads: "1", rounds: "15" } as const;
+/** What is measured: runs in Node, runs in a page, or starts of pages. */
+type Mode = "node" | "chromium" | "start";
+
+const defaultPeers: Readonly<Record<Mode, string>> = {
+  node: "depthwise,onnxruntime-web,onnxruntime-node",
+  chromium: "depthwise,litert,onnxruntime-web,tfjs",
+  start: Object.keys(sites).join(","),
+};
+
+const defaultRounds: Readonly<Record<Mode, string>> = { node: "15", chromium: "15", start: "7" };
 
 /** Printed by `--help`. */
 export const help = `Measures networks on several runtimes, in turns, on this machine.
@@ -48,9 +62,13 @@ A MODEL is a name that "depthwise list" prints, or "headline" for one network of
 Default: ${defaultModels.join(" ")}
 
 Options:
-  --peers A,B      what to compare; the first is what the ratios are of (default ${defaults.peers})
-  --threads T      threads of each peer (default ${defaults.threads})
-  --rounds R       turns of each peer (default ${defaults.rounds})
+  --peers A,B      what to compare; the first is what the ratios are of (default ${defaultPeers.node})
+  --threads T      threads of each peer (default 1)
+  --rounds R       turns of each peer (default ${defaultRounds.node})
+  --chromium       in one page of Chromium instead of Node (default peers ${defaultPeers.chromium})
+  --start          instead: from navigation to the first result, in fresh browsers, and bytes transferred
+                   (default peers ${defaultPeers.start};
+                   ${defaultRounds.start} rounds)
   --layers         time of each layer too, beside the peers that profile themselves
   --sizes          bytes that a page would load, too (compresses for a minute)
   --json           the results as JSON on stdout
@@ -64,6 +82,8 @@ ${Object.entries(peers)
 Examples:
   npm run bench
   npm run bench -- squeezenet_1.1 --peers depthwise,litert --rounds 40
+  npm run bench -- squeezenet_1.1 --chromium
+  npm run bench -- mobilenet_v2_1.0_224 --start
   npm run bench -- headline --json > results.json
 
 Samples, with machine and versions, are written to bench/results/ at the end, and a page with bars beside them.
@@ -79,22 +99,49 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   if (values.help) return undefined;
   const models = positionals.flatMap((name) => (name === "headline" ? headlineModels : [name]));
   for (const name of models) checkModel(name);
-  const chosen = values.peers.split(",").map((name) => {
-    const peer = findPeer(name);
-    if (peer !== undefined) return peer;
-    throw new UsageError(
-      `There is no peer "${name}". ${suggestion(name, peerNames) ?? `Peers: ${peerNames.join(", ")}.`}`,
-    );
-  });
+  const mode = modeOf(values);
+  const chosen = (values.peers ?? defaultPeers[mode]).split(",");
   return {
     models: models.length > 0 ? models : defaultModels,
-    peers: chosen,
+    peers: mode === "start" ? [] : chosen.map((name) => parsePeer(name, mode)),
+    sites: mode === "start" ? chosen.map(parseSite) : [],
+    chromium: mode === "chromium",
     threads: count("--threads", values.threads),
-    rounds: count("--rounds", values.rounds),
+    rounds: count("--rounds", values.rounds ?? defaultRounds[mode]),
     json: values.json,
     layers: values.layers,
     sizes: values.sizes,
   };
+}
+
+/** @throws {UsageError} for options that have no meaning together */
+function modeOf({ chromium, start, threads, layers, sizes }: ReturnType<typeof parse>["values"]): Mode {
+  if (chromium && start) throw new UsageError("Either --chromium or --start: starts are measured in Chromium anyway.");
+  if (!chromium && !start) return "node";
+  const mode = chromium ? "chromium" : "start";
+  if (threads !== "1") throw new UsageError(`--${mode} measures one thread, received --threads ${threads}.`);
+  if (layers) throw new UsageError(`--layers measures in Node, received --${mode} too.`);
+  if (start && sizes) throw new UsageError("--start lists bytes already, received --sizes too.");
+  return mode;
+}
+
+function parsePeer(name: string, mode: Mode): PeerChoice {
+  const peer = findPeer(name);
+  if (peer === undefined)
+    throw new UsageError(
+      `There is no peer "${name}". ${suggestion(name, peerNames) ?? `Peers: ${peerNames.join(", ")}.`}`,
+    );
+  if (mode === "chromium" && (peer.wide || !peer.entry.inPages))
+    throw new UsageError(`"${name}" does not run in a page. Peers that do: ${peersInPages.join(", ")}.`);
+  return peer;
+}
+
+const peersInPages = peerNames.filter((name) => findPeer(name)?.entry.inPages);
+
+function parseSite(name: string): SiteName {
+  if (isSiteName(name)) return name;
+  const names = Object.keys(sites);
+  throw new UsageError(`There is no start of "${name}". ${suggestion(name, names) ?? `Starts: ${names.join(", ")}.`}`);
 }
 
 function parse(args: readonly string[]) {
@@ -103,9 +150,11 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        peers: { type: "string", default: defaults.peers },
-        threads: { type: "string", default: defaults.threads },
-        rounds: { type: "string", default: defaults.rounds },
+        peers: { type: "string" },
+        threads: { type: "string", default: "1" },
+        rounds: { type: "string" },
+        chromium: { type: "boolean", default: false },
+        start: { type: "boolean", default: false },
         layers: { type: "boolean", default: false },
         sizes: { type: "boolean", default: false },
         json: { type: "boolean", default: false },

@@ -4,6 +4,8 @@ import type { PeerChoice } from "./peers/peers.ts";
 
 /** Where peers run. */
 export interface Place extends AsyncDisposable {
+  /** For people: `Node 24.1.0`. */
+  readonly engine: string;
   start(choice: PeerChoice): PeerClient;
   /** The ceiling of one thread there, measured now: 10^9 multiply-accumulates a second. */
   ceiling(simd: Ceiling["simd"], milliseconds: number): Promise<number>;
@@ -13,6 +15,7 @@ export interface Place extends AsyncDisposable {
 export async function nodePlace(): Promise<Place> {
   const ceilings = { relaxed: await createCeiling("relaxed"), plain: await createCeiling("plain") };
   return {
+    engine: `Node ${process.versions.node}`,
     start: startPeer,
     ceiling: async (simd, milliseconds) => ceilings[simd].measure(milliseconds),
     async [Symbol.asyncDispose]() {},

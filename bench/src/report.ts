@@ -16,12 +16,12 @@ const columns = [
 ];
 
 /** A table of one network's results for people. */
-export function reportModel({ model, macs, ceilings, results, failures }: ModelResult): string {
+export function reportModel({ model, engine, macs, ceilings, results, failures }: ModelResult): string {
   const rows = results.map(row);
   const relaxed = median(ceilings.relaxed);
   const plain = median(ceilings.plain);
   return [
-    `${model}: ${(macs / 1e6).toFixed(0)} million MACs; 128-bit ceiling of one thread ${relaxed.toFixed(1)} GMAC/s relaxed, ${plain.toFixed(1)} plain`,
+    `${model} in ${engine}: ${(macs / 1e6).toFixed(0)} million MACs; 128-bit ceiling of one thread ${relaxed.toFixed(1)} GMAC/s relaxed, ${plain.toFixed(1)} plain`,
     ...alignColumns([columns, ...rows]).map((line) => `  ${line}`),
     ...failures.map(({ peer, error }) => `  ${peer} was not measured: ${error}`),
   ].join("\n");

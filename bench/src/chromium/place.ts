@@ -21,6 +21,7 @@ export async function chromiumPlace(): Promise<Place> {
   const files = `${new URL(session.page.url()).origin}/files`;
   const page = new URL("./page.ts", import.meta.url);
   return {
+    engine: `Chromium ${session.page.context().browser()?.version()}`,
     start: ({ name }) => ({
       name,
       ask: (question) => session.evaluate(page, "ask", name, `${files}/${name}/`, question),
@@ -29,10 +30,4 @@ export async function chromiumPlace(): Promise<Place> {
     ceiling: (simd, milliseconds) => session.evaluate(page, "measureCeiling", simd, milliseconds),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
-}
-
-/** The browser, for the record of a run. */
-export async function chromiumVersion(): Promise<string> {
-  await using session = await startBrowser();
-  return `Chromium ${session.page.context().browser()?.version()}`;
 }

@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { failureOf, failureText } from "./command_line/failure.ts";
 import { handleSignals } from "./command_line/interruption.ts";
 import { createProgram, type Outcome } from "./command_line/program.ts";
-import { note, printJson } from "./command_line/terminal.ts";
+import { note, print } from "./command_line/terminal.ts";
 
 /** Runs a command line: everything after `depthwise`. Returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -31,7 +31,8 @@ async function helpOfNetwork(words: readonly string[]): Promise<string> {
 
 async function reportFailure(thrown: unknown, words: readonly string[]): Promise<number> {
   const failure = await failureOf(thrown);
-  if (words.includes("--json")) printJson({ error: failure.error });
+  // In one line: where results come line by line, so does what went wrong.
+  if (words.includes("--json")) print(JSON.stringify({ error: failure.error }));
   const verb = words.find((word) => !word.startsWith("-"));
   note(failureText(failure, failure.error.message.startsWith("Unknown command") ? undefined : verb));
   if (process.env.DEBUG === "depthwise") note(thrown instanceof Error ? String(thrown.stack) : String(thrown));

@@ -10,6 +10,15 @@ export function labPage(result: LabResult): string {
   return writePage({ title, lead, facts: factsOf(result), sections });
 }
 
+/** What a lab's chapters begin with in the booklet. */
+const chapter: { readonly [Name in LabResult["lab"]]: string } = {
+  guidelines: "",
+  table8: "Table 8",
+  manifold: "Manifold",
+  ideas: "Ideas",
+  flops: "Latency",
+};
+
 /** Several results as one page: a chapter each, what was found first. */
 export function bookletPage(results: readonly LabResult[]): string {
   const [first] = results;
@@ -27,9 +36,9 @@ export function bookletPage(results: readonly LabResult[]): string {
           { kind: "findings" as const, findings: result.findings },
         ]),
       },
-      ...reports.flatMap(({ report }) =>
+      ...reports.flatMap(({ result, report }) =>
         report.sections.map(({ heading, parts }, index) => ({
-          heading: `${report.title}: ${lowerFirst(heading)}`,
+          heading: chapter[result.lab] === "" ? heading : `${chapter[result.lab]}: ${lowerFirst(heading)}`,
           parts: [
             ...(index === 0 ? [{ kind: "text" as const, text: report.lead }] : []),
             // They stand at the beginning of the booklet.

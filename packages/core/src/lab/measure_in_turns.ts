@@ -19,6 +19,8 @@ export interface Contender {
   readonly fuse?: boolean;
   /** A build with clocks, that gives the time of every step too. Default false. */
   readonly profile?: boolean;
+  /** Takes part in the first so many sessions only. Default: in all. */
+  readonly sessions?: number;
 }
 
 /** How labs measure. */
@@ -103,8 +105,10 @@ export async function measureInTurns(
         for (const contender of group) {
           signal?.throwIfAborted();
           onProgress(done / work, contender.name);
-          await enter(contender, entrants, records, store, options.warmUp);
-          await breathe();
+          if (session < (contender.sessions ?? sessions)) {
+            await enter(contender, entrants, records, store, options.warmUp);
+            await breathe();
+          }
           done += 0.5;
         }
         for (let round = 0; round < rounds; round++) {
@@ -147,8 +151,7 @@ interface Entrant {
   readonly compiled: Compiled;
   readonly model: Model;
   readonly recording: Recording;
-  /** Runs of one turn. */
-  readonly runs: number;
+  readonly turn: Turn;
 }
 
 /** Loads and warms a contender, unless another one of the group has the very same module. */
@@ -182,8 +185,8 @@ async function enter(
   };
   records.set(name, recording);
   fillInputs(model);
-  const fastest = await warm(model, warmUp);
-  entrants.push({ name, compiled, model, recording, runs: runsOfTurn(fastest) });
+  const milliseconds = await warm(model, warmUp);
+  entrants.push({ name, compiled, model, recording, turn: turnOf(milliseconds) });
 }
 
 function isSame(a: Compiled, b: Compiled): boolean {
@@ -200,38 +203,56 @@ function fillInputs(model: Model): void {
 
 const fewestWarmRuns = 3;
 
-/** Runs until the engine has optimised; returns the fastest run's milliseconds. */
+/** Runs until the engine has optimised; returns about how long a run takes, in milliseconds. */
 async function warm(model: Model, milliseconds: number): Promise<number> {
   const start = performance.now();
-  let fastest = Number.POSITIVE_INFINITY;
   for (let run = 0; run < fewestWarmRuns || performance.now() - start < milliseconds; run++) {
-    fastest = Math.min(fastest, timeOf(model));
+    model.execute();
     if (run % 16 === 15) await breathe();
   }
-  return fastest;
+  const repeats = 3;
+  return Math.min(timeOf(model, repeats), timeOf(model, repeats));
 }
 
-/** A turn lasts about so long, within two and a dozen runs: as long as a system lets a process run before another has its turn. */
+/** What a contender does when it is its turn. */
+interface Turn {
+  /** Timings, of which the fastest counts. */
+  readonly timings: number;
+  /** Runs in each timing. */
+  readonly repeats: number;
+}
+
+/** A turn lasts about so long, within two and a dozen timings: as long as a system lets a process run before another has its turn. */
 const turnMilliseconds = 12;
-const fewestRuns = 2;
-const mostRuns = 12;
+const fewestTimings = 2;
+const mostTimings = 12;
 
-function runsOfTurn(milliseconds: number): number {
-  return Math.min(mostRuns, Math.max(fewestRuns, Math.ceil(turnMilliseconds / milliseconds)));
+/** Clocks of pages go in steps of 0.005 to 0.1 milliseconds: what is timed at once takes many of them. */
+const leastTiming = 0.5;
+const mostRepeats = 100;
+
+function turnOf(milliseconds: number): Turn {
+  const repeats = Math.min(mostRepeats, Math.max(1, Math.ceil(leastTiming / milliseconds)));
+  const timings = Math.ceil(turnMilliseconds / (repeats * milliseconds));
+  return { repeats, timings: Math.min(mostTimings, Math.max(fewestTimings, timings)) };
 }
 
-function timeOf(model: Model): number {
+/** Below what any clock can tell; a time of 0 would make ratios infinite. */
+const leastTime = 1e-6;
+
+/** Milliseconds of a run, from several in a row. */
+function timeOf(model: Model, repeats: number): number {
   const start = performance.now();
-  model.execute();
-  return performance.now() - start;
+  for (let run = 0; run < repeats; run++) model.execute();
+  return Math.max(leastTime, (performance.now() - start) / repeats);
 }
 
-/** One turn: a few runs in a row, of which the fastest counts. The others may have been interrupted, or found the caches full of the last one's. */
-function record({ model, recording, runs }: Entrant, session: number): void {
+/** One turn: a few timings, of which the fastest counts. The others may have been interrupted, or found the caches full of others' numbers. */
+function record({ model, recording, turn }: Entrant, session: number): void {
   let fastest = Number.POSITIVE_INFINITY;
   let profile: readonly number[] = [];
-  for (let run = 0; run < runs; run++) {
-    const time = timeOf(model);
+  for (let timing = 0; timing < turn.timings; timing++) {
+    const time = timeOf(model, turn.repeats);
     if (time >= fastest) continue;
     fastest = time;
     if (recording.steps.length > 0) profile = model.profile().map(({ milliseconds }) => milliseconds);

@@ -56,7 +56,9 @@ export function drawBars(bars: Bars): Drawing {
       return element("g", {}, [
         text(left - 8, middle + 4, fitText(name, smallSize, left - 12), { class: "small end" }),
         ...values.flatMap((bar, colour) =>
-          bar === undefined ? [] : drawBar(bar, colour, rowTop + colour * (barHeight + barGap), left, clamped, format),
+          bar === undefined || !Number.isFinite(bar.value)
+            ? []
+            : drawBar(bar, colour, rowTop + colour * (barHeight + barGap), left, clamped, format),
         ),
       ]);
     });

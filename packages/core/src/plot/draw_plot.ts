@@ -93,7 +93,7 @@ export function drawPlot(plot: Plot): Drawing {
 function drawSeries({ kind, points, radius = 3.5 }: PlotSeries, colour: number, axes: Axes): SvgElement {
   const stroke = `s${groupClass(colour)}`;
   const whiskers = points.flatMap(({ x, low, high }) =>
-    low === undefined || high === undefined
+    low === undefined || high === undefined || !Number.isFinite(low + high)
       ? []
       : [line(axes.x.at(x), axes.y.at(low), axes.x.at(x), axes.y.at(high), { class: `whisker ${stroke}` })],
   );

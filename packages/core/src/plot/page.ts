@@ -142,7 +142,7 @@ h2 { font-size: 1.25rem; margin: 40px 0 8px; padding-top: 12px; border-top: 1px 
 p { margin: 10px 0 } .lead { color: var(--muted) } a { color: var(--link) }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 12px 0; font-size: 0.85rem }
 .facts dt { color: var(--muted); display: inline } .facts dt::after { content: ": " } .facts dd { display: inline; margin: 0 }
-nav ol { columns: 2; padding-left: 20px; font-size: 0.9rem } nav li { break-inside: avoid }
+nav ol { columns: 2; column-gap: 36px; padding-left: 26px; font-size: 0.9rem } nav li { break-inside: avoid }
 figure { margin: 20px 0 } figure svg { display: block; max-width: 100%; height: auto }
 figcaption, caption { color: var(--muted); font-size: 0.85rem; text-align: left } figcaption { margin-top: 4px }
 caption { padding: 6px 0; caption-side: top }

@@ -29,7 +29,7 @@ const SLACK_BYTES = 64;
 const PARTS = 64;
 
 /** Words of the settings, in bytes from their start. Settings of the parameter groups follow, a line each. */
-export const settings = {
+const settings = {
   slots: 0,
   packOnly: 4,
   clip: 8,

@@ -352,7 +352,7 @@ function lowerPoolGradient(
   const factors = isMax ? undefined : averageShares(operation, original);
   to.pictureStep(node, [fillAll(buffer, 0)], [], [buffer]);
   const calls = layout.runs.map(({ run, vectors, channel }) => {
-    const xPlace = x && x.places[run.slots.find((slot) => slot >= 0) as number];
+    const xPlace = x?.places[run.slots.find((slot) => slot >= 0) as number];
     const xBuffer = xPlace?.buffer ?? buffer;
     const cell = (of: Buffer) => ({ pixelBytes: pixelBytes(of), rowBytes: rowBytes(of) });
     const step = (of: Buffer) => ({ pixelBytes: stride[1] * pixelBytes(of), rowBytes: stride[0] * rowBytes(of) });

@@ -32,9 +32,9 @@ export interface Recipe {
 /** A recipe for small pictures from scratch: Nesterov's momentum, one warm-up and cosine, label smoothing, averaged weights. */
 export const defaultRecipe: Recipe = {
   epochs: 30,
-  batch: 128,
+  batch: 64,
   optimizer: "sgd",
-  rate: 0.2,
+  rate: 0.1,
   decay: 5e-4,
   momentum: 0.9,
   warmUp: 1,

@@ -20,7 +20,8 @@ export function moduleText(setup: Setup, files: readonly string[], compiler: str
 
 /** `model.mjs` with everything inside, which fetches nothing. */
 export function singleModuleText(setup: Setup, files: ReadonlyMap<string, Uint8Array>, compiler: string): string {
-  const contents = [...files].map(([file, bytes]) => `"${file}":()=>decode("${base64(bytes)}")`);
+  // Outside of functions, so that engines parse megabytes once: they look through a function first, and again when it is called.
+  const contents = [...files].map(([file, bytes]) => `"${file}":"${base64(bytes)}"`);
   const address = `URL.createObjectURL(new Blob([work],{type:"text/javascript"}))`;
   const worker = `globalThis.Worker?new Worker(${address},{type:"module"}):new(${nodeThreads}.Worker)(work,{eval:true})`;
   return [
@@ -28,7 +29,8 @@ export function singleModuleText(setup: Setup, files: ReadonlyMap<string, Uint8A
     `const create=${runtimeText};`,
     `const decode=${inlineText};`,
     `const setup=${setupText(setup)};`,
-    `const files={${contents.join(",\n")}};`,
+    `const texts={${contents.join(",\n")}};`,
+    "const files=Object.fromEntries(Object.keys(texts).map((file)=>[file,()=>decode(texts[file])]));",
     ...(setup.threads > 1 ? [`const work=${JSON.stringify(workerText)};`] : []),
     ...exportText(setup, worker),
   ].join("\n");
@@ -61,7 +63,7 @@ export function base64(bytes: Uint8Array): string {
 
 /** Files that stand in a text: those of `singleModuleText`, and those of a page's data blocks. */
 export function filesInText(text: string): ReadonlyMap<string, Uint8Array> {
-  const inModule = text.matchAll(/"(model[\w.]*)":\(\)=>decode\("([A-Za-z0-9+/=]*)"\)/g);
+  const inModule = text.matchAll(/^(?:const texts=\{)?"(model[\w.]*)":"([A-Za-z0-9+/=]*)"/gm);
   const inPage = text.matchAll(/<script type="text\/plain" data-file id="(model[\w.]*)">([A-Za-z0-9+/=]*)<\/script>/g);
   return new Map([...inModule, ...inPage].map(([, file = "", content = ""]) => [file, Buffer.from(content, "base64")]));
 }

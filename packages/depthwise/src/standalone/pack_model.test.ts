@@ -16,6 +16,7 @@ import { bestClasses, type ClassScore } from "../classification/best_classes.ts"
 import { packSmall, smallNetwork, temporaryFolder, writeFiles } from "../testing/packed_model.ts";
 import { nodes, runElsewhere } from "../testing/run_elsewhere.ts";
 import { modelFiles, packModel } from "./pack_model.ts";
+import { verifyModel } from "./verify_model.ts";
 
 /** A picture that is a formula, here and in what runs elsewhere. */
 const drawn = (): Pixels => ({
@@ -91,6 +92,27 @@ describe("a model in a folder with nothing else", () => {
     const { logits } = await runElsewhere<Printed>(node, folder.path, usage);
     expect(logits).toEqual((await expected("plain")).logits);
   });
+
+  it.each([{}, { split: true }, { single: true }])(
+    "runs in either engine where tuning packs the builds' weights differently: %j",
+    async (options) => {
+      // Plain SIMD alone gets tiles of four channels.
+      const tiles = new Proxy<Record<string, { rows: number; vectors: number }>>(
+        {},
+        { get: (_, key) => (String(key).includes("plain") ? { rows: 1, vectors: 1 } : undefined) },
+      );
+      await using folder = await temporaryFolder();
+      const files = await packSmall({ ...options, tuning: { tiles, bands: {} } });
+      expect(files.has("model.plain.weights")).toBe(!("single" in options));
+      await writeFiles(folder.path, files);
+      for (const [, node] of nodes) {
+        const { simd, logits } = await runElsewhere<Printed>(node, folder.path, usage);
+        expect(logits).toEqual((await expected(simd)).logits);
+      }
+      const { checks } = await verifyModel(folder.path);
+      expect(checks.filter(({ isRight }) => !isRight)).toEqual([]);
+    },
+  );
 
   it("takes its files from where the options say", async () => {
     await using folder = await temporaryFolder();

@@ -11,6 +11,7 @@ h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
 main { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); align-items: start; }
 #drop { display: grid; gap: 1rem; justify-items: center; border: 2px dashed var(--line); border-radius: .75rem; padding: 1.5rem 1rem; text-align: center; }
 .over #drop { border-color: var(--accent); }
+#drop div { display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
 canvas, video { max-width: 100%; max-height: 60vh; border-radius: .5rem; }
 [hidden] { display: none; }
 label, button { display: inline-block; min-height: 2.75rem; padding: .55rem 1rem; border: 1px solid var(--line); border-radius: .5rem; background: none; color: inherit; font: inherit; cursor: pointer; }

@@ -56,7 +56,8 @@ ${rows.join("\n")}
 `;
 }
 
-const singleWords = `Everything is inside \`model.mjs\`; nothing is fetched. (Without \`--single\` the weights are fetched as bytes, which are a quarter smaller.)
+const singleWords = `Everything is inside \`model.mjs\`; nothing is fetched. That is for small models and awkward places: weights as text are a third larger,
+and are parsed as a program before anything runs.
 `;
 
 function bundlerWords(files: ReadonlyMap<string, number>): string {

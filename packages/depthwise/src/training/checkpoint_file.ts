@@ -126,7 +126,9 @@ function checkArrays(part: Part, found: ReadonlyMap<string, Tensor>, { graph }: 
     const expected = shapes.get(name);
     if (expected && sameShape(expected, shape)) continue;
     const wanted = expected ? formatShape(expected) : "no such array";
-    throw new FormatError(`${file}: ${part} of "${name}": expected ${wanted}, received ${formatShape(shape)}.`, { file });
+    throw new FormatError(`${file}: ${part} of "${name}": expected ${wanted}, received ${formatShape(shape)}.`, {
+      file,
+    });
   }
   // The moments are of trained parameters alone.
   if (part === "first" || part === "second") return;

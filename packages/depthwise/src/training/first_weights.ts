@@ -1,4 +1,11 @@
-import { headParameters, initializeWeights, type Network, sameShape, type Weights, WeightsError } from "@depthwise/core";
+import {
+  headParameters,
+  initializeWeights,
+  type Network,
+  sameShape,
+  type Weights,
+  WeightsError,
+} from "@depthwise/core";
 
 /** First weights of a run, and what of them is new. */
 export interface FirstWeights {

@@ -45,9 +45,7 @@ export async function openTraining(
     });
   }
   const from =
-    options.from === undefined
-      ? undefined
-      : await openModel({ subject: options.from, isFile: true, options: {} }, {});
+    options.from === undefined ? undefined : await openModel({ subject: options.from, isFile: true, options: {} }, {});
   const data = await openLabelled(spec, options, from?.network.labels);
   if (data.labels.length < 2) {
     throw new OptionError(`train: ${spec} has one class only, ${data.labels[0]}; there is nothing to tell apart.`);

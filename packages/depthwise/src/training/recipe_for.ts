@@ -1,4 +1,11 @@
-import { type Augmentation, augmentationPresets, defaultRecipe, type Network, OptionError, type Recipe } from "@depthwise/core";
+import {
+  type Augmentation,
+  augmentationPresets,
+  defaultRecipe,
+  type Network,
+  OptionError,
+  type Recipe,
+} from "@depthwise/core";
 import type { DataSet } from "../data/data_set.ts";
 import type { TrainCommandOptions } from "./train_options.ts";
 
@@ -9,7 +16,7 @@ const usualBatches = { least: 16, most: 64 } as const;
 /** Peak rates for a batch of 64. Going on from trained weights takes gentler ones. */
 const usualRates = {
   adamw: { scratch: 0.004, fineTuning: 0.001 },
-  sgd: { scratch: 0.05, fineTuning: 0.02 },
+  sgd: { scratch: 0.1, fineTuning: 0.02 },
 } as const;
 const usualDecay = { adamw: 0.05, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
@@ -25,7 +32,8 @@ export function recipeFor(options: TrainCommandOptions, data: DataSet): Recipe {
     epochs: options.epochs,
     microBatch: options.microBatch,
     warmUp: options.warmUp,
-    averageDecay: options.averageDecay ?? averageDecay(data.train.length / batch, options.epochs ?? defaultRecipe.epochs),
+    averageDecay:
+      options.averageDecay ?? averageDecay(data.train.length / batch, options.epochs ?? defaultRecipe.epochs),
     labelSmoothing: options.labelSmoothing,
     clip: options.clip,
     patience: options.patience,

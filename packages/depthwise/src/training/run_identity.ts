@@ -20,7 +20,7 @@ export interface RunIdentity {
 }
 
 /** The parts of an identity, in the order in which a difference is worth telling. */
-export const identityParts = [
+export const identityParts: readonly (keyof RunIdentity)[] = [
   "network",
   "options",
   "data",
@@ -29,7 +29,7 @@ export const identityParts = [
   "augmentation",
   "balance",
   "recipe",
-] as const satisfies readonly (keyof RunIdentity)[];
+];
 
 /** The identity of a run of a network on data. */
 export function identityOf(

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "vitest";
+import { DepthwiseError, OptionError } from "../errors.ts";
+import { initializeWeights } from "../graph/initialize.ts";
+import type { Weights } from "../tensor.ts";
+import { shapesData, shapesNetwork, shortRecipe } from "../testing/small_training.ts";
+import { headParameters } from "./head.ts";
+import type { Recipe } from "./recipe.ts";
+import { type Checkpoint, type EpochResult, type TrainingData, type TrainOptions, train } from "./train.ts";
+
+const network = shapesNetwork({ smallStem: false });
+const first = initializeWeights(network.graph, 0);
+const data = shapesData(network, shortRecipe, { train: 48, validation: 20 });
+
+interface Ran {
+  readonly results: readonly EpochResult[];
+  readonly weights: Weights;
+}
+
+async function run(
+  recipe: Recipe = shortRecipe,
+  options: Partial<TrainOptions> = {},
+  from: TrainingData = data,
+): Promise<Ran> {
+  const results: EpochResult[] = [];
+  let weights: Weights = new Map();
+  for await (const result of train(network, from, recipe, { weights: first, ...options })) {
+    results.push(result);
+    weights = result.weights();
+  }
+  return { results, weights };
+}
+
+function expectSameBits(actual: Weights, expected: Weights): void {
+  expect([...actual.keys()]).toEqual([...expected.keys()]);
+  for (const [name, { data: numbers }] of expected) {
+    const other = actual.get(name)?.data as Float32Array;
+    expect([name, Buffer.compare(Buffer.from(other.buffer), Buffer.from(numbers.buffer))]).toEqual([name, 0]);
+  }
+}
+
+describe("train", () => {
+  test("gives a record an epoch, and the same weights for one thread and two", async () => {
+    const one = await run();
+    expect(one.results.map(({ record }) => [record.epoch, record.of])).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+    for (const { record, evaluation } of one.results) {
+      expect(record.validationTop1).toBe(evaluation?.top1);
+      expect(evaluation?.images).toBe(20);
+      expect(record.trainLoss).toBeGreaterThan(0);
+      expect(record.trainTop1).toBeGreaterThanOrEqual(0);
+    }
+    expectSameBits((await run(shortRecipe, { threads: 2 })).weights, one.weights);
+  });
+
+  test("goes on from a checkpoint of any step to the same weights and records", async () => {
+    const whole = await run();
+    const checkpoints: Checkpoint[] = [];
+    await run(shortRecipe, { onStep: (_done, _of, { checkpoint }) => checkpoints.push(checkpoint()) });
+    const steps = 2 * data.batches;
+    expect(checkpoints).toHaveLength(steps);
+    for (const checkpoint of checkpoints) {
+      const rest = await run(shortRecipe, { resume: checkpoint, weights: new Map() });
+      expectSameBits(rest.weights, whole.weights);
+      const { epoch, trainLoss, trainTop1, validationLoss } = rest.results.at(-1)?.record ?? {};
+      expect({ epoch, trainLoss, trainTop1, validationLoss }).toEqual({
+        epoch: 2,
+        trainLoss: whole.results[1]?.record.trainLoss,
+        trainTop1: whole.results[1]?.record.trainTop1,
+        validationLoss: whole.results[1]?.record.validationLoss,
+      });
+    }
+  });
+
+  test("goes on after an epoch, and does nothing after the last", async () => {
+    let [middle, end]: (Checkpoint | undefined)[] = [];
+    let weights: Weights = new Map();
+    for await (const result of train(network, data, shortRecipe, { weights: first })) {
+      if (result.record.epoch === 1) middle = result.checkpoint();
+      else [end, weights] = [result.checkpoint(), result.weights()];
+    }
+    expectSameBits((await run(shortRecipe, { resume: middle })).weights, weights);
+    expect((await run(shortRecipe, { resume: end })).results).toEqual([]);
+  });
+
+  test("a body rate of 0 leaves all but the last layer as it was, running statistics too", async () => {
+    const { weights } = await run({ ...shortRecipe, bodyRate: 0, averageDecay: 0 });
+    const head = headParameters(network.graph);
+    const body = (from: Weights): Weights => new Map([...from].filter(([name]) => !head.has(name)).sort());
+    expectSameBits(body(weights), body(first));
+    for (const name of head) expect(weights.get(name)?.data).not.toEqual(first.get(name)?.data);
+  });
+
+  test("stops when patience is spent, and stays stopped when it is resumed", async () => {
+    // Without steps the weights stay as they are: no epoch is better than the first.
+    const recipe = { ...shortRecipe, epochs: 6, patience: 2, rate: 0, averageDecay: 0 };
+    let last: Checkpoint | undefined;
+    const bests: boolean[] = [];
+    const still = shapesData(network, shortRecipe, { train: 16, validation: 20 });
+    const unmoved: TrainingData = { ...still, batches: 0, epoch: () => [] };
+    for await (const result of train(network, unmoved, recipe, { weights: first })) {
+      bests.push(result.isBest);
+      last = result.checkpoint();
+    }
+    expect(bests).toEqual([true, false, false]);
+    expect((await run(recipe, { resume: last }, unmoved)).results).toEqual([]);
+  });
+
+  test("a picture that is no number ends it with advice, and so does an absurd rate", async () => {
+    const broken: TrainingData = {
+      ...data,
+      *epoch(epoch) {
+        for (const batch of data.epoch(epoch) as Iterable<{ pictures: Float32Array; targets: Float32Array }>) {
+          batch.pictures[5] = Number.NaN;
+          yield batch;
+        }
+      },
+    };
+    for (const attempt of [run(shortRecipe, {}, broken), run({ ...shortRecipe, rate: 1e30, clip: 0 })]) {
+      const error = await attempt.then(
+        () => undefined,
+        (thrown: unknown) => thrown as DepthwiseError,
+      );
+      expect(error).toBeInstanceOf(DepthwiseError);
+      expect(error?.code).toBe("diverged");
+      expect(error?.message).toMatch(/^Training diverged in epoch 1/);
+      expect(error?.hint).toMatch(/lower rate/);
+    }
+  });
+
+  test("a signal ends it between two steps", async () => {
+    const stop = new AbortController();
+    const steps: number[] = [];
+    const attempt = run(shortRecipe, {
+      signal: stop.signal,
+      onStep(done) {
+        steps.push(done);
+        if (done === 2) stop.abort(new RangeError("enough"));
+      },
+    });
+    await expect(attempt).rejects.toThrow("enough");
+    expect(steps).toEqual([1, 2]);
+  });
+
+  test("refuses a recipe that cannot be before anything is compiled", async () => {
+    await expect(run({ ...shortRecipe, momentum: 1 })).rejects.toThrow(OptionError);
+    await expect(run({ ...shortRecipe, microBatch: 5 })).rejects.toThrow(/5 does not divide 16/);
+  });
+});
