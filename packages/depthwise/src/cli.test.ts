@@ -18,7 +18,7 @@ import { depthwise, type Ended, json } from "./testing/run_cli.ts";
 /** A network of a few milliseconds. */
 const small = ["mobilenet_v2", "--width", "0.25", "--resolution", "32", "--classes", "4"];
 const smallNetwork = build("mobilenet_v2", { width: 0.25, resolution: 32, classes: 4 });
-const verbs = ["list", "describe", "run", "classify", "bench", "convert", "pull"];
+const verbs = ["list", "describe", "run", "classify", "bench", "convert", "pull", "train", "evaluate"];
 
 let folder: string;
 const inFolder = (...names: readonly string[]): string => join(folder, ...names);

@@ -1,3 +1,4 @@
+export { type Advice, type AdviceOptions, advise, type MeasuredGain } from "./advise.ts";
 export {
   diffLabs,
   diffPage,
@@ -22,5 +23,8 @@ export {
 export { bookletPage, labPage } from "./lab_page.ts";
 export { type LatencyPrediction, type LatencyTable, mergeLatencyTables, predictLatency } from "./latency_model.ts";
 export { type ManifoldOptions, type ManifoldResult, runManifold } from "./manifold_lab.ts";
+export type { BandwidthPoint, MemoryLevel } from "./measure_bandwidth.ts";
+export { measureRoofline, type RooflineOptions } from "./measure_roofline.ts";
+export type { Breach, DeviceCeilings, Guideline, Roofline, RooflineNode } from "./roofline.ts";
 export { reportOf, runLab, usualSeconds } from "./run_lab.ts";
 export { runTable8, type Table8Options, type Table8Result } from "./table8.ts";

@@ -194,7 +194,7 @@ function isSame(a: Compiled, b: Compiled): boolean {
 }
 
 /** Numbers as a normalised picture has them. */
-function fillInputs(model: Model): void {
+export function fillInputs(model: Model): void {
   for (const { name } of model.manifest.inputs) {
     const floats = model.input(name);
     for (let i = 0; i < floats.length; i++) floats[i] = ((i * 2_654_435_761) % 4096) / 1024 - 2;
@@ -314,6 +314,6 @@ function shuffled<T>(values: readonly T[], below: (count: number) => number): re
 }
 
 /** Lets signals, timers and drawing in. */
-function breathe(): Promise<void> {
+export function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -9,7 +9,14 @@ import type { TrainingData } from "../train/train.ts";
 
 /** The smallest network that learns shapes quickly: 17 layers, 1.9 million multiply-accumulates. */
 export function shapesNetwork(options: Readonly<Record<string, unknown>> = {}): Network {
-  return build("mobilenet_v1", { width: 0.25, shallow: true, smallStem: true, resolution: 32, classes: 10, ...options });
+  return build("mobilenet_v1", {
+    width: 0.25,
+    shallow: true,
+    smallStem: true,
+    resolution: 32,
+    classes: 10,
+    ...options,
+  });
 }
 
 /** Drawn shapes as training takes them. */

@@ -67,7 +67,16 @@ test("a network that says the same of all classes is right for one of them, not 
   const { network, weights } = identity();
   const none = new Array<number>(classes).fill(0);
   const truths = Array.from({ length: classes }, (_, i) => i);
-  const result = await evaluate(network, [batchOf(truths.map(() => none), truths)], { weights });
+  const result = await evaluate(
+    network,
+    [
+      batchOf(
+        truths.map(() => none),
+        truths,
+      ),
+    ],
+    { weights },
+  );
   expect(result.top1).toBeCloseTo(1 / classes, 12);
   expect(result.top5).toBeCloseTo(5 / classes, 12);
   expect(result.loss).toBeCloseTo(Math.log(classes), 5);
@@ -93,10 +102,22 @@ test("huge logits leave the loss finite; no pictures give zeros", async () => {
 test("a signal ends it with its reason", async () => {
   const { network, weights } = identity();
   const stop = new AbortController();
-  const run = evaluate(network, [batchOf([[1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]], [0, 0])], {
-    weights,
-    signal: stop.signal,
-    onPicture: () => stop.abort(new RangeError("enough")),
-  });
+  const run = evaluate(
+    network,
+    [
+      batchOf(
+        [
+          [1, 0, 0, 0, 0, 0, 0],
+          [1, 0, 0, 0, 0, 0, 0],
+        ],
+        [0, 0],
+      ),
+    ],
+    {
+      weights,
+      signal: stop.signal,
+      onPicture: () => stop.abort(new RangeError("enough")),
+    },
+  );
   await expect(run).rejects.toThrow("enough");
 });

@@ -9,7 +9,9 @@ test.each(Object.keys(families) as FamilyName[])(
   "the head of %s is what changes its shape with the number of classes, and nothing else",
   (family) => {
     const shapes = (classes: number) =>
-      new Map(nodesOf(build(`${family}_cifar`, { classes }).graph, "parameter").map((node) => [node.name, `${node.shape}`]));
+      new Map(
+        nodesOf(build(`${family}_cifar`, { classes }).graph, "parameter").map((node) => [node.name, `${node.shape}`]),
+      );
     const [ten, seven] = [shapes(10), shapes(7)];
     const changed = [...ten].filter(([name, shape]) => seven.get(name) !== shape).map(([name]) => name);
     const head = headParameters(build(`${family}_cifar`).graph);

@@ -3,8 +3,8 @@ import { type BrowserSession, startBrowser } from "../testing/browser.ts";
 import type { TrainedInPage } from "../testing/train_in_page.ts";
 
 const entry = new URL("../testing/train_in_page.ts", import.meta.url);
-/** Pictures of an epoch, and epochs: a dozen seconds of an idle core. */
-const [pictures, epochs] = [5_000, 4];
+/** Pictures of an epoch, and epochs: some twenty seconds of an idle core. */
+const [pictures, epochs] = [8_000, 4];
 
 let browser: BrowserSession;
 beforeAll(async () => {

@@ -177,6 +177,8 @@ export const verbs: readonly Verb[] = [
     options: [
       wholeNumber("--runs <R>", "timed runs of each model (default: 30)", 1),
       new Option("--layers", "every layer's time too"),
+      new Option("--roofline", "each node against this device's multiply-adds and memory; the guidelines it breaks"),
+      new Option("--advise", "--roofline, and changes with predicted gains; the best ones are built and measured"),
       threads,
       wide,
       tune,
@@ -334,7 +336,10 @@ export const verbs: readonly Verb[] = [
       ]),
       new Option("--balance", "show every class equally often"),
       number("--validation-share <S>", "share of each class to judge by, where the data brings none (default: 0.15)"),
-      new Option("--report <FILE>", "where the report goes, a page with pictures (default: OUT.html beside the weights)"),
+      new Option(
+        "--report <FILE>",
+        "where the report goes, a page with pictures (default: OUT.html beside the weights)",
+      ),
       new Option("--no-report", "write none"),
       new Option("--json", "print a JSON line an epoch, and one at the end, on stdout and nothing else"),
     ],

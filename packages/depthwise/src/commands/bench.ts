@@ -6,7 +6,9 @@ import { startProgress } from "../command_line/progress.ts";
 import { significant } from "../command_line/quantities.ts";
 import { print, printJson } from "../command_line/terminal.ts";
 import { measureModels, type Subject } from "../measuring/measure_models.ts";
+import { checkUnderRoof, measureUnderRoof, type UnderRoof } from "../measuring/measure_under_roof.ts";
 import { dominantLayersText, layersText, type Measured, measurementsText } from "../measuring/measurement_text.ts";
+import { adviceText, rooflineText } from "../measuring/roofline_text.ts";
 import { tuneModel } from "../measuring/tune_model.ts";
 import { type OpenedModel, openModel } from "../open_model.ts";
 
@@ -14,6 +16,8 @@ interface BenchOptions extends CommonOptions, WeightsOptions {
   readonly runs?: number;
   readonly threads?: number;
   readonly layers?: boolean;
+  readonly roofline?: boolean;
+  readonly advise?: boolean;
   readonly wide?: boolean;
   readonly tune?: boolean;
 }
@@ -28,6 +32,8 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
     });
   }
   const { threads = 1, runs = 30, wide = false, tune = false, layers = false, json = false } = options;
+  const { advise = false, roofline = advise } = options;
+  if (roofline) checkUnderRoof({ threads, wide });
   const subjects: (OpenedModel & Subject & { readonly label: string })[] = [];
   for (const model of models) {
     const [opened, label] = [await openModel(model, options), modelWords(model)];
@@ -45,7 +51,10 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
     onProgress: (done, total, what) => progress.update(done, total, what),
   });
   progress.end();
-  if (json) printJson(measurements);
+  const roofs: (UnderRoof | undefined)[] = [];
+  for (const { network, tuning } of roofline ? subjects : [])
+    roofs.push(tuning === undefined ? await measureUnderRoof(network, { threads, wide, runs, advise }) : undefined);
+  if (json) printJson(measurements.map((measurement, i) => ({ ...measurement, ...roofs[i] })));
   else
     printForPeople(
       measurements.map((measurement, i) => ({
@@ -55,6 +64,12 @@ export async function bench(invocation: Invocation<BenchOptions>): Promise<undef
       })),
       layers,
     );
+  if (!json) for (const [i, roof] of roofs.entries()) if (roof) printRoof(subjects[i]?.label ?? "", roof);
+}
+
+function printRoof(label: string, { roofline, advice }: UnderRoof): void {
+  print(`\n${rooflineText(label, roofline)}`);
+  if (advice !== undefined) print(`\n${adviceText(advice)}`);
 }
 
 function printForPeople(measured: readonly Measured[], layers: boolean): void {

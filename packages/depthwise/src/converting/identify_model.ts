@@ -3,10 +3,12 @@ import {
   build,
   loadWeights,
   type Network,
+  preprocessingPresets,
   type Tensor,
   UnsupportedError,
   type Weights,
   WeightsError,
+  withInputSize,
 } from "@depthwise/core";
 import {
   dropBackground,
@@ -42,9 +44,15 @@ export interface IdentifyOptions {
  * @throws {UnsupportedError} for a graph that is no network from one picture to one output
  */
 export function identifyModel(model: ForeignModel, options: IdentifyOptions): IdentifiedModel {
-  return model.network === undefined
-    ? identifyTensors(stateDict(model), options)
-    : identifyGraph(model, model.network, options);
+  if (model.network !== undefined) return identifyGraph(model, model.network, options);
+  const found = identifyTensors(stateDict(model), options);
+  return model.format === "caffe" ? { ...found, network: fromCaffe(found.network) } : found;
+}
+
+/** Caffe's kernels are for BGR, as OpenCV reads pictures, with the mean that the family's authors subtract. */
+function fromCaffe(network: Network): Network {
+  const usual = preprocessingPresets[network.family === "mobilenet_v1" ? "caffeMobileNet" : "caffeSqueezeNetBgr"];
+  return { ...network, preprocessing: withInputSize(usual, network.preprocessing.size) };
 }
 
 function identifyTensors(tensors: ReadonlyMap<string, Tensor>, { file, only }: IdentifyOptions): IdentifiedModel {

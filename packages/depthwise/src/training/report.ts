@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { describe, type EpochRecord, type Recipe } from "@depthwise/core";
 import {
   drawBars,
@@ -48,7 +49,7 @@ async function mistakePictures(data: DataSet, { judgement, judgedOn }: TrainingO
 }
 
 /** The page. */
-export function reportPage(
+function reportPage(
   run: TrainingRun,
   outcome: TrainingOutcome,
   measured: Measurement,
@@ -62,7 +63,7 @@ export function reportPage(
     : "";
   const last = records.at(-1) as EpochRecord;
   const page: Page = {
-    title: `${network.name} on ${data.name}`,
+    title: `${network.name} on ${basename(data.name)}`,
     lead: `Trained for ${records.length} epochs on ${data.train.length} pictures of ${data.labels.length} classes; kept are the weights of epoch ${best.epoch}.${judged}`,
     facts: [
       ...(judgement ? ([["top-1", percent(judgement.evaluation.top1)]] as const) : []),
@@ -98,6 +99,7 @@ function courseSection(records: readonly EpochRecord[], best: EpochRecord): Page
       return y === null ? [] : [{ x: record.epoch, y }];
     });
   const hasValidation = best.validationTop1 !== null;
+  const isCurve = records.length > 1;
   const curves = (
     title: string,
     label: string,
@@ -109,8 +111,10 @@ function courseSection(records: readonly EpochRecord[], best: EpochRecord): Page
       drawPlot({
         ...{ title, width, x: { label: "epoch" }, y: { label } },
         series: [
-          { name: "training", kind: "dashed", points: points(train) },
-          ...(hasValidation ? [{ name: "validation", kind: "line", points: points(validation) } as const] : []),
+          { name: "training", kind: isCurve ? "dashed" : "rings", points: points(train) },
+          ...(hasValidation
+            ? [{ name: "validation", kind: isCurve ? "line" : "points", points: points(validation) } as const]
+            : []),
         ],
       }),
   });

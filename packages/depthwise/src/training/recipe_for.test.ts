@@ -1,0 +1,58 @@
+import { augmentationPresets, build, defaultRecipe, OptionError, type PicturesInMemory } from "@depthwise/core";
+import { describe, expect, test } from "vitest";
+import type { DataSet } from "../data/data_set.ts";
+import { augmentationFor, recipeFor } from "./recipe_for.ts";
+
+function dataOf(pictures: number, name = "pets"): DataSet {
+  return { name, train: { length: pictures } as PicturesInMemory } as DataSet;
+}
+
+describe("recipeFor", () => {
+  test.each([
+    [10, 16],
+    [700, 16],
+    [1300, 32],
+    [50_000, 64],
+  ])("%i pictures are taken in batches of %i, their rate in proportion", (pictures, batch) => {
+    const recipe = recipeFor({}, dataOf(pictures));
+    expect(recipe.batch).toBe(batch);
+    expect(recipe.rate).toBeCloseTo((defaultRecipe.rate * batch) / defaultRecipe.batch, 12);
+  });
+
+  test("is the default for large sets", () => {
+    expect(recipeFor({}, dataOf(50_000))).toEqual(defaultRecipe);
+  });
+
+  test("what was asked for stands", () => {
+    const asked = { epochs: 3, batch: 24, microBatch: 12, optimizer: "adamw", rate: 1, decay: 2, warmUp: 0 } as const;
+    const more = { averageDecay: 0, labelSmoothing: 0, clip: 0, patience: 2, seed: 9 };
+    expect(recipeFor({ ...asked, ...more }, dataOf(500))).toEqual({ ...defaultRecipe, ...asked, ...more });
+  });
+
+  test("the moving average of a short run looks back over a twentieth of it", () => {
+    expect(recipeFor({ epochs: 4 }, dataOf(6400)).averageDecay).toBeCloseTo(0.95, 12);
+    expect(recipeFor({ epochs: 1 }, dataOf(10)).averageDecay).toBe(0);
+  });
+
+  test("fine-tuning is gentler, with the body slower than the last layer, or not at all", () => {
+    const [scratch, tuned] = [recipeFor({}, dataOf(500)), recipeFor({ from: "x" }, dataOf(500))];
+    expect(tuned.rate).toBeLessThan(scratch.rate);
+    expect(tuned.bodyRate).toBeLessThan(1);
+    expect(recipeFor({ from: "x", freeze: true }, dataOf(500)).bodyRate).toBe(0);
+    expect(recipeFor({ from: "x", bodyRate: 0.5 }, dataOf(500)).bodyRate).toBe(0.5);
+  });
+
+  test("there is nothing to freeze without --from, and no rate of what is frozen", () => {
+    expect(() => recipeFor({ freeze: true }, dataOf(500))).toThrow(OptionError);
+    expect(() => recipeFor({ bodyRate: 0.5 }, dataOf(500))).toThrow(/--body-rate is of use only with --from/);
+    expect(() => recipeFor({ from: "x", freeze: true, bodyRate: 0.5 }, dataOf(500))).toThrow(/either/);
+  });
+});
+
+test("pictures are varied as suits them, or as was asked for", () => {
+  const [small, large] = [build("mobilenet_v2_cifar"), build("mobilenet_v2_1.0_224")];
+  expect(augmentationFor({}, dataOf(5, "shapes"), small)).toBe(augmentationPresets.shapes);
+  expect(augmentationFor({}, dataOf(5), small)).toBe(augmentationPresets.smallPictures);
+  expect(augmentationFor({}, dataOf(5), large)).toBe(augmentationPresets.photos);
+  expect(augmentationFor({ augment: "none" }, dataOf(5), large)).toBe(augmentationPresets.none);
+});
