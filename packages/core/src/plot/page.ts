@@ -139,7 +139,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); line-height: 1.5;
 main { max-width: 760px; margin: 0 auto; padding: 24px 16px 64px }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 8px }
 h2 { font-size: 1.25rem; margin: 40px 0 8px; padding-top: 12px; border-top: 1px solid var(--rule) }
-p { margin: 10px 0 } .lead { color: var(--muted) } a { color: var(--link) }
+p { margin: 10px 0 } h1, p { overflow-wrap: anywhere } .lead { color: var(--muted) } a { color: var(--link) }
 .facts { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 12px 0; font-size: 0.85rem }
 .facts dt { color: var(--muted); display: inline } .facts dt::after { content: ": " } .facts dd { display: inline; margin: 0 }
 nav ol { columns: 2; column-gap: 36px; padding-left: 26px; font-size: 0.9rem } nav li { break-inside: avoid }

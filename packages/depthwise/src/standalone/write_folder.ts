@@ -1,5 +1,5 @@
-import { rmSync } from "node:fs";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdirSync, rmSync } from "node:fs";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { IoError } from "@depthwise/core";
 import { onInterruption } from "../command_line/interruption.ts";
@@ -20,7 +20,10 @@ export async function writeFolder(
   const target = resolve(folder);
   // Not mkdtemp's: a folder that only its owner may read is of no use to a server.
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
-  const forget = onInterruption(() => rmSync(temporary, { recursive: true, force: true }));
+  // Retried: a file that is being opened at that moment may still appear in the folder.
+  const forget = onInterruption(() =>
+    rmSync(temporary, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 }),
+  );
   try {
     await stage(temporary, files).catch((cause) => {
       throw new IoError(`${folder}: ${readingProblem(cause)}; nothing was written.`, { file: folder, cause });
@@ -38,7 +41,8 @@ export async function writeFolder(
 }
 
 async function stage(temporary: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  await mkdir(temporary, { recursive: true });
+  // At once: what is still to be made when a signal comes would be made after the cleaning up.
+  mkdirSync(temporary, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(temporary, name), bytes, { flush: true });
 }
 

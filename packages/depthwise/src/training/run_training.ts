@@ -20,8 +20,7 @@ import { percent } from "../command_line/quantities.ts";
 import { readBytes } from "../command_line/read_bytes.ts";
 import { note, print } from "../command_line/terminal.ts";
 import { writeFileWhole } from "../command_line/write_file_whole.ts";
-import type { PictureSet } from "../data/data_set.ts";
-import { type DataSet, summarizeData } from "../data/data_set.ts";
+import type { DataSet, PictureSet } from "../data/data_set.ts";
 import { createLoader } from "../data/loader.ts";
 import { checkSameRun, readCheckpoint, saveCheckpointNow, writeCheckpoint } from "./checkpoint_file.ts";
 import { firstWeights } from "./first_weights.ts";
@@ -241,14 +240,9 @@ function timeLeft(pictures: number, imagesPerSecond: number): string {
   return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function beginningText(network: Network, data: DataSet, { recipe, balance }: RunIdentity): string {
-  const { imbalance } = summarizeData(data);
+function beginningText(network: Network, data: DataSet, { recipe }: RunIdentity): string {
   const judges = data.validation ? `${data.validation.length} to judge by` : "none to judge by";
-  const uneven =
-    imbalance > 3 && balance === "none"
-      ? ` The largest class has ${imbalance.toFixed(1)} times the pictures of the smallest (--balance evens it out).`
-      : "";
-  return `${network.name}: ${data.labels.length} classes, ${data.train.length} pictures to learn from, ${judges}; ${recipe.epochs} epochs of batches of ${recipe.batch}.${uneven}`;
+  return `${network.name}: ${data.labels.length} classes, ${data.train.length} pictures to learn from, ${judges}; ${recipe.epochs} epochs of batches of ${recipe.batch}.`;
 }
 
 function epochText(record: EpochRecord, isBest: boolean): string {
