@@ -56,6 +56,8 @@ test("no option of a family has the name of a verb's option", () => {
   );
   const ofVerbs = verbs
     .filter(({ takesModel }) => takesModel)
-    .flatMap(({ options }) => options.map(({ long }) => long as string));
-  expect(ofVerbs.filter((name) => ofFamilies.has(name))).toEqual([]);
+    .flatMap(({ name, options }) => options.map(({ long }) => `${name} ${long}`));
+  const clashing = ofVerbs.filter((option) => ofFamilies.has(option.split(" ")[1] as string));
+  // The contract's: how many pictures a training step has. The network's own batch has no meaning there.
+  expect(clashing).toEqual(["train --batch"]);
 });
