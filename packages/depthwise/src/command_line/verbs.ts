@@ -199,7 +199,7 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: "compile",
-    summary: "Compiles a network to a folder that needs nothing else to run: in pages, workers, Node, Deno, Bun.",
+    summary: "Compiles a network to a folder that needs nothing else to run: in pages, workers, Node.",
     usage: "MODEL [options of the network] -o FOLDER [options]",
     takesModel: true,
     options: [
