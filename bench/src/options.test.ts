@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defaultModels, headlineModels, parseOptions } from "./options.ts";
+import { sites } from "./start/sites.ts";
 
 describe("parseOptions", () => {
   it("measures two networks on three peers unless told otherwise", () => {
@@ -15,6 +16,27 @@ describe("parseOptions", () => {
       { name: "depthwise-plain", wide: false },
       { name: "litert-wide", wide: true },
     ]);
+  });
+
+  it("measures in a page, on the peers that run there", () => {
+    const options = parseOptions(["--chromium"]);
+    expect(options?.chromium).toBe(true);
+    expect(options?.peers.map(({ name }) => name)).toEqual(["depthwise", "litert", "onnxruntime-web", "tfjs"]);
+    expect(() => parseOptions(["--chromium", "--peers", "onnxruntime-node"])).toThrow(
+      /"onnxruntime-node".*not run in a/,
+    );
+    expect(() => parseOptions(["--chromium", "--peers", "litert-wide"])).toThrow(
+      /"litert-wide" does not run in a page/,
+    );
+    expect(() => parseOptions(["--chromium", "--threads", "2"])).toThrow(/one thread, received --threads 2/);
+  });
+
+  it("measures starts of pages alone", () => {
+    expect(parseOptions(["--start"])).toMatchObject({ peers: [], sites: Object.keys(sites), rounds: 7 });
+    expect(parseOptions(["--start", "--peers", "tfjs,floor"])?.sites).toEqual(["tfjs", "floor"]);
+    expect(() => parseOptions(["--start", "--peers", "depthwise-splt"])).toThrow(/depthwise-splt.*depthwise-split/);
+    expect(() => parseOptions(["--start", "--chromium"])).toThrow(/Either --chromium or --start/);
+    expect(() => parseOptions(["--start", "--sizes"])).toThrow(/--sizes/);
   });
 
   it("asks for help by giving nothing", () => {

@@ -24,9 +24,12 @@ const loaders: Readonly<Record<string, (address: string) => Promise<Pick<Peer, "
     };
   },
   async tfjs(address) {
+    const { env } = await import("@tensorflow/tfjs-core");
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
     const { loadTfjsModel } = await import("../peers/tfjs_model.ts");
     setWasmPaths(address);
+    // It would take its build for threads, even for one; in Node and in pages that are not isolated it does not.
+    env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     return { load: loadTfjsModel };
   },
 };

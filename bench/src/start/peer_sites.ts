@@ -55,3 +55,18 @@ export async function tfjsSite(model: string): Promise<Site> {
     isCodeApart: true,
   };
 }
+
+/** A page that does nothing with the weights. */
+export async function floorSite(model: string): Promise<Site> {
+  const { graph, weights } = seededModel(model);
+  return {
+    version: undefined,
+    files: new Map([
+      ...(await bundleScript("floor")),
+      ["/", pageFile(graph)],
+      ["/weights.bin", writeTfjs(graph, weights).weights],
+    ]),
+    weightFiles: new Set(["/weights.bin"]),
+    isCodeApart: true,
+  };
+}

@@ -30,7 +30,7 @@ function row({ peer, version, cold, warm, bytes, difference }: StartResult): rea
   const { withoutWeights } = bytes;
   return [
     peer,
-    version,
+    version ?? "",
     cold.medianMs.toFixed(0),
     `${cold.ratio.value.toFixed(2)}x`,
     `${cold.ratio.low.toFixed(2)}-${cold.ratio.high.toFixed(2)}`,
@@ -41,6 +41,6 @@ function row({ peer, version, cold, warm, bytes, difference }: StartResult): rea
     (bytes.brotli / 1e6).toFixed(2),
     withoutWeights === undefined ? "-" : (withoutWeights.raw / 1e3).toFixed(1),
     withoutWeights === undefined ? "-" : (withoutWeights.brotli / 1e3).toFixed(1),
-    difference.toExponential(1),
+    difference?.toExponential(1) ?? "-",
   ];
 }

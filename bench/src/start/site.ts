@@ -5,7 +5,8 @@ import { inputShape } from "../peers/onnx_input.ts";
 
 /** Everything that a server has of a page, by path. The page is `/`. */
 export interface Site {
-  readonly version: string;
+  /** Of the runtime; undefined where there is none, and so no output. */
+  readonly version: string | undefined;
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Files that hold the network's weights. */
   readonly weightFiles: ReadonlySet<string>;

@@ -1,5 +1,12 @@
 import type { Site } from "./site.ts";
 
+/** A page whose start can be measured. */
+interface SiteEntry {
+  /** For `--help`. */
+  readonly description: string;
+  readonly make: (model: string) => Promise<Site>;
+}
+
 /** Pages whose start can be measured, by name: what each is, and what makes its files. */
 export const sites = {
   depthwise: {
@@ -26,7 +33,11 @@ export const sites = {
     description: "TensorFlow.js, its WebAssembly backend, and a graph model",
     make: async (model) => (await import("./peer_sites.ts")).tfjsSite(model),
   },
-} satisfies Readonly<Record<string, { readonly description: string; readonly make: (model: string) => Promise<Site> }>>;
+  floor: {
+    description: "fetches the weights as bytes, and no more: no page that runs the network is faster",
+    make: async (model) => (await import("./peer_sites.ts")).floorSite(model),
+  },
+} satisfies Readonly<Record<string, SiteEntry>>;
 
 /** Name of a page whose start can be measured. */
 export type SiteName = keyof typeof sites;

@@ -12,7 +12,7 @@ export interface Transferred {
 
 const compress = promisify(brotliCompress);
 
-/** Floats are noise to a compressor: at the highest quality they become a thousandth smaller, in forty times the time. */
+/** Floats are noise to a compressor: at the highest quality they become a hundredth smaller, in a hundred times the time. */
 const WEIGHTS_QUALITY = 5;
 
 /** What files that were asked for weigh, as they are and compressed as a server would send them. */

@@ -7,7 +7,7 @@ import { arch, platform } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { chromium, type LaunchOptions, type Page } from "playwright-core";
 import { build, defaultClientConditions } from "vite";
 
 /** How a page is served. */
@@ -16,6 +16,8 @@ export interface BrowserOptions {
   readonly isolated?: boolean;
   /** More command-line flags for Chromium. */
   readonly flags?: readonly string[];
+  /** A folder for the profile, with caches on the disk as people's browsers have them. Without one, caches are small and in memory. */
+  readonly profile?: string;
 }
 
 /** A page of a real Chromium that runs our sources. One a test file: `beforeAll` starts it, `afterAll` disposes of it. */
@@ -46,8 +48,7 @@ const emptyPage = `<!doctype html><title>Depthwise</title>
 export async function startBrowser(options: BrowserOptions = {}): Promise<BrowserSession> {
   const files = new Map<string, ServedFile>([["/", { type: "text/html", bytes: emptyPage }]]);
   const { server, origin } = await listen(files, options.isolated ?? true);
-  const browser = await launch(options.flags ?? []);
-  const page = await browser.newPage();
+  const { page, close } = await launch(options);
   const messages: string[] = [];
   page.on("console", (message) => messages.push(message.text()));
   page.on("pageerror", (error) => messages.push(String(error)));
@@ -70,7 +71,7 @@ export async function startBrowser(options: BrowserOptions = {}): Promise<Browse
       return `${origin}/files/${name}`;
     },
     async [Symbol.asyncDispose]() {
-      await browser.close();
+      await close();
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
     },
@@ -135,10 +136,14 @@ function contentType(fileName: string): string {
   return fileName.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
 }
 
-async function launch(flags: readonly string[]): Promise<Browser> {
+/** Chromium with one page; `close` ends it. */
+async function launch({
+  flags = [],
+  profile,
+}: BrowserOptions): Promise<{ readonly page: Page; readonly close: () => Promise<void> }> {
   const installed = process.env.DEPTHWISE_CHROMIUM;
   const folder = installed ? undefined : await unpackChromium();
-  return chromium.launch({
+  const options: LaunchOptions = {
     executablePath: installed ?? join(folder ?? "", "chromium"),
     // LD_LIBRARY_PATH: the package carries the few libraries that a machine without a desktop lacks.
     env: folder ? { ...process.env, LD_LIBRARY_PATH: join(folder, "al2023", "lib") } : { ...process.env },
@@ -153,7 +158,13 @@ async function launch(flags: readonly string[]): Promise<Browser> {
       "--no-first-run",
       ...flags,
     ],
-  });
+  };
+  if (profile === undefined) {
+    const browser = await chromium.launch(options);
+    return { page: await browser.newPage(), close: () => browser.close() };
+  }
+  const context = await chromium.launchPersistentContext(profile, options);
+  return { page: context.pages()[0] ?? (await context.newPage()), close: () => context.close() };
 }
 
 /**
