@@ -1,4 +1,3 @@
-import { UnsupportedError } from "../errors.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import { elementCount } from "../tensor.ts";
 import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.ts";
@@ -10,20 +9,15 @@ import { callsOf } from "./bands.ts";
 import { type BandSurroundings, emitBands } from "./emit_bands.ts";
 import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
+import { CACHE_LINE, importMemory, roundUp, SLACK_BYTES } from "./module_memory.ts";
 import { movedBytes, movedBytesWithoutBands } from "./moved_bytes.ts";
 import type { Address, Bands, Call, Constant, Kernel } from "./plan.ts";
 import type { Target } from "./target.ts";
 import { CONTROL_BYTES, emitThreads } from "./threads.ts";
 import { emitDecoding, type StoredWeights, storeWeights, type WeightType } from "./weight_storage.ts";
 
-const PAGE_BYTES = 65536;
-/** The largest memory of 32-bit addresses. */
-const MOST_PAGES = 65536;
-const CACHE_LINE = 64;
 /** Address 0 stays unused, so that a forgotten address is seen. */
 const FIRST_BYTE = 64;
-/** Kernels may read a vector beyond the last buffer's last float. */
-const SLACK_BYTES = 64;
 
 /** Where everything lies in the module's memory. */
 interface MemoryPlan {
@@ -62,18 +56,13 @@ export interface Emitted {
  */
 export function emit(name: string, lowered: Lowered, target: Target, { names, storage, split }: EmitOptions): Emitted {
   const plan = planMemory(lowered, target);
-  const pages = Math.ceil(plan.end / PAGE_BYTES);
-  if (pages > MOST_PAGES) {
-    throw new UnsupportedError(
-      `"${name}" needs ${pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller resolution or batch.`,
-    );
-  }
   const module = createModule({ name: "depthwise" });
-  module.importMemory(
-    "env",
-    "memory",
-    target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages },
-  );
+  const pages = importMemory(module, {
+    bytes: plan.end,
+    threads: target.threads,
+    what: `"${name}"`,
+    advice: "Use a smaller resolution or batch.",
+  });
   const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
   const stored = storeWeights(weightImage(plan), FIRST_BYTE, plan.constants, storage);
   emitInitialize(module, stored, split);
@@ -103,10 +92,6 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   const control = target.threads > 1 ? next : undefined;
   if (control !== undefined) next += CONTROL_BYTES;
   return { arena, arenaStart, constants, constantBytes, profile, control, end: next };
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
 }
 
 function addressOfBuffer(plan: MemoryPlan, buffer: Buffer): number {
@@ -150,7 +135,8 @@ function emitKernels(module: ModuleBuilder, lowered: Lowered): ReadonlyMap<strin
   return handles;
 }
 
-function emitKernel(module: ModuleBuilder, kernel: Kernel): FunctionHandle {
+/** A kernel as a function of its module. */
+export function emitKernel(module: ModuleBuilder, kernel: Kernel): FunctionHandle {
   const params = Object.fromEntries([...kernel.params, "start", "end"].map((param) => [param, "i32" as const]));
   return module.function(kernel.name, { params, results: [] }, (f, locals) => kernel.emit(f, locals));
 }

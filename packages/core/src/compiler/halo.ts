@@ -1,5 +1,6 @@
 import { type Graph, isNode, type Node, type ValueId } from "../graph/graph.ts";
-import { type Activation, dilatedSize, type Padding, type Pair } from "../graph/operations.ts";
+import { type Activation, dilatedSize, type Padding, type Pair, type Window } from "../graph/operations.ts";
+import { pictureOf } from "./layout.ts";
 
 /** The border a value must have, and what it holds. */
 export interface Halo {
@@ -91,16 +92,29 @@ function windowPadding(graph: Graph, node: Node): Padding {
   const kernel =
     operation.op === "convolution" ? (graph.nodes[node.inputs[1] as ValueId] as Node).shape : operation.kernel;
   const dilation: Pair = operation.op === "convolution" ? operation.dilation : [1, 1];
-  const after = (axis: 0 | 1, before: number) => {
-    const span = dilatedSize(kernel[axis] as number, dilation[axis]);
-    const last = ((node.shape[1 + axis] as number) - 1) * operation.stride[axis] - before + span;
-    return Math.max(0, last - (input.shape[1 + axis] as number));
-  };
-  const { top, left } = operation.padding;
-  return { top, left, bottom: after(0, top), right: after(1, left) };
+  const { stride, padding } = operation;
+  const window = { kernel: [kernel[0] as number, kernel[1] as number], dilation, stride, padding } as const;
+  return windowBorder(window, pictureOf(input.shape), pictureOf(node.shape));
 }
 
-function isEmpty({ top, bottom, left, right }: Padding): boolean {
+/** What windows read around a picture: their padding before it, and after it as far as the last window reaches. */
+export function windowBorder(
+  { kernel, dilation, stride, padding }: Window & { readonly kernel: Pair; readonly dilation: Pair },
+  input: { readonly height: number; readonly width: number },
+  output: { readonly height: number; readonly width: number },
+): Padding {
+  const after = (axis: 0 | 1, before: number, size: number, count: number) =>
+    Math.max(0, (count - 1) * stride[axis] - before + dilatedSize(kernel[axis], dilation[axis]) - size);
+  const { top, left } = padding;
+  return {
+    top,
+    left,
+    bottom: after(0, top, input.height, output.height),
+    right: after(1, left, input.width, output.width),
+  };
+}
+
+export function isEmpty({ top, bottom, left, right }: Padding): boolean {
   return top + bottom + left + right === 0;
 }
 

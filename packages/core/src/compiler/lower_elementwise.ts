@@ -17,6 +17,7 @@ import {
   isContiguous,
   LANES,
   type Place,
+  pictureOf,
   pixelBytes,
   pixelOffset,
   roundUpToLanes,
@@ -228,9 +229,8 @@ function elementwiseCall(
     isGathered: table !== undefined,
     output: strideOf(output.buffer),
   };
-  const strides = [...spec.operands, spec.output].flatMap((stride) => [stride.pixelBytes, stride.rowBytes]);
   const kind = `${operation === "none" ? "map" : operation}${table ? "_gathered" : ""}`;
-  const name = `f32_${kind}_${vectors * 4}_${activation}__${to.target.simd}_w${spec.width}_${strideName(strides)}`;
+  const name = `f32_${kind}_${vectors * 4}_${activation}__${to.target.simd}_w${spec.width}_${strideNames(...spec.operands, spec.output)}`;
   return {
     kernel: to.kernel(name, (n) => elementwiseKernel(n, spec, to.target)),
     args: [
@@ -247,6 +247,11 @@ function elementwiseCall(
 /** Distances as part of a kernel's name. */
 export function strideName(bytes: readonly number[]): string {
   return bytes.join("_");
+}
+
+/** The distances of several operands as part of a kernel's name. */
+export function strideNames(...strides: readonly Stride[]): string {
+  return strideName(strides.flatMap((stride) => [stride.pixelBytes, stride.rowBytes]));
 }
 
 /** `view` in one buffer with its channels in order, copied if it is not, with a border of zeros of at least `padding`. */
@@ -293,7 +298,7 @@ export function copyCalls(
       table.every((bytes, i) => bytes === Math.floor(i / 2) * FLOAT);
     if (isWhole) return rowCopy(to, input, output, from, address);
     const spec = { width: from.width, channels, input: strideOf(input), output: strideOf(output) };
-    const name = `f32_copy_channels_${channels}_w${spec.width}_${strideName([spec.input.pixelBytes, spec.input.rowBytes, spec.output.pixelBytes, spec.output.rowBytes])}`;
+    const name = `f32_copy_channels_${channels}_w${spec.width}_${strideNames(spec.input, spec.output)}`;
     return {
       kernel: to.kernel(name, (n) => channelCopyKernel(n, spec)),
       args: [address(input), address(output), integers(table)],
@@ -338,22 +343,23 @@ export function lowerPad(node: Node<OperationOf<"pad">>, to: Lowering): void {
   to.views.set(node.id, view);
 }
 
-/** `[N, H, W, C]` as `[N, H·W·C]`. One pixel needs nothing; more are copied into a line. */
+/** `[N, H, W, C]` as `[N, H·W·C]`. */
 export function lowerFlatten(node: Node<OperationOf<"flatten">>, to: Lowering): void {
-  const input = to.view(node.inputs[0] as ValueId);
-  const pixels = input.height * input.width;
-  if (pixels === 1) {
-    to.views.set(node.id, { height: 1, width: 1, places: input.places });
-    return;
-  }
-  const channels = input.places.length;
-  const buffer = to.buffer({ name: node.name, height: 1, width: 1, stride: roundUpToLanes(pixels * channels) });
-  // The same memory seen as the picture it was, so that a copy of the picture fills the line.
-  const line: Buffer = { ...buffer, height: input.height, width: input.width, stride: channels };
-  const picture = viewOf({ buffer: line, channel: 0, preparation: [] }, inOrder(channels));
-  const address = (target: Buffer) => (target === line ? at(buffer, 0) : atPixel(target, 0, 0, 0));
+  to.views.set(node.id, inShape(node, to.view(node.inputs[0] as ValueId), to));
+}
+
+/** A view's elements, row by row, in the shape of `node`. Where the pixels stay nothing is needed; else they are copied side by side. */
+export function inShape(node: Node, input: View, to: Lowering): View {
+  const { height, width, channels } = pictureOf(node.shape);
+  if (input.height === height && input.width === width) return { height, width, places: input.places };
+  const stride = height * width === 1 ? roundUpToLanes(channels) : channels;
+  const buffer = to.buffer({ name: node.name, height, width, stride });
+  // The same memory seen as the picture it was, so that a copy of the picture fills it.
+  const seen: Buffer = { ...buffer, height: input.height, width: input.width, stride: input.places.length };
+  const picture = viewOf({ buffer: seen, channel: 0, preparation: [] }, inOrder(input.places.length));
+  const address = (target: Buffer) => (target === seen ? at(buffer, 0) : atPixel(target, 0, 0, 0));
   to.step(node, copyCalls(to, input, picture, address), buffersOf(input), [buffer]);
-  to.views.set(node.id, viewOf({ buffer, channel: 0, preparation: [] }, inOrder(pixels * channels)));
+  return viewOf({ buffer, channel: 0, preparation: [] }, inOrder(channels));
 }
 
 /** The view's only buffer and first channel, for kernels that want channels side by side. */

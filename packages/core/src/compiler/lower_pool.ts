@@ -1,10 +1,19 @@
-import { isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
-import type { OperationOf } from "../graph/operations.ts";
+import { isNode, type Node, type ValueId } from "../graph/graph.ts";
+import type { OperationOf, Pair, Window } from "../graph/operations.ts";
 import { globalPoolKernel, type PoolSpec, poolKernel } from "./kernels/pool.ts";
 import { resizeKernel, resizeTaps, TAP_BYTES } from "./kernels/resize.ts";
 import { softmaxKernel } from "./kernels/softmax.ts";
-import { buffersOf, isContiguous, pixelBytes, roundUpToLanes, rowBytes, soleBuffer, type View } from "./layout.ts";
-import { contiguousAddress, inNaturalOrder, strideName, strideOf } from "./lower_elementwise.ts";
+import {
+  buffersOf,
+  isContiguous,
+  pictureOf,
+  pixelBytes,
+  roundUpToLanes,
+  rowBytes,
+  soleBuffer,
+  type View,
+} from "./layout.ts";
+import { contiguousAddress, inNaturalOrder, strideName, strideNames, strideOf } from "./lower_elementwise.ts";
 import { atPixel, channelwiseLayout, floats, inOrder, type Lowering, viewOf } from "./lowering.ts";
 import type { Address, Call, Constant } from "./plan.ts";
 
@@ -23,7 +32,9 @@ export function lowerPool(node: Node<OperationOf<"max_pool"> | OperationOf<"aver
   const [, outHeight, outWidth] = node.shape as readonly [number, number, number, number];
   const layout = channelwiseLayout(input);
   const region = to.allocate(node, layout.channels);
-  const factors = isNode(node, "average_pool") ? averageFactors(node, to) : undefined;
+  const factors = isNode(node, "average_pool")
+    ? averageFactors(node.operation, input, pictureOf(node.shape))
+    : undefined;
   const calls = layout.runs.map(({ run, vectors, channel }): Call => {
     const spec: PoolSpec = {
       kind: factors ? "average" : "max",
@@ -60,15 +71,11 @@ export function lowerPool(node: Node<OperationOf<"max_pool"> | OperationOf<"aver
 }
 
 /** One over the number of cells that count, for each output pixel; a single number where it is always the same. */
-function averageFactors(node: Node<OperationOf<"average_pool">>, to: Lowering): Float32Array {
-  const { kernel, stride, padding, countIncludePad } = node.operation;
-  const [, height, width] = nodeOf(to.graph, node.inputs[0] as ValueId).shape as readonly [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [, outHeight, outWidth] = node.shape as readonly [number, number, number, number];
+export function averageFactors(
+  { kernel, stride, padding, countIncludePad }: Window & { readonly kernel: Pair; readonly countIncludePad: boolean },
+  { height, width }: { readonly height: number; readonly width: number },
+  { height: outHeight, width: outWidth }: { readonly height: number; readonly width: number },
+): Float32Array {
   const cells = (axis: 0 | 1, out: number, size: number, before: number, after: number) => {
     const start = out * stride[axis] - before;
     const end = start + kernel[axis];
@@ -95,7 +102,7 @@ export function lowerGlobalAveragePool(node: Node<OperationOf<"global_average_po
       rowBytes: rowBytes(run.buffer),
       vectors,
     };
-    const name = `f32_global_average_pool_${spec.height}x${spec.width}_${vectors * 4}_${strideName([spec.pixelBytes, spec.rowBytes])}`;
+    const name = `f32_global_average_pool_${spec.height}x${spec.width}_${vectors * 4}_${strideNames(spec)}`;
     return {
       kernel: to.kernel(name, (n) => globalPoolKernel(n, spec)),
       args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(region.buffer, 0, 0, region.channel + channel)],
@@ -114,7 +121,7 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
   const region = to.allocate(node, layout.channels);
   const calls = layout.runs.map(({ run, vectors, channel }): Call => {
     const spec = { mode, outWidth: width, vectors, output: strideOf(region.buffer) };
-    const name = `f32_resize_${mode}_${vectors * 4}_w${width}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
+    const name = `f32_resize_${mode}_${vectors * 4}_w${width}_${strideNames(spec.output)}`;
     const rows: Address = { kind: "constant", constant: tapTable(input, "rows", height, rowBytes(run.buffer), mode) };
     const columns: Address = {
       kind: "constant",
@@ -163,8 +170,7 @@ export function lowerSoftmax(node: Node<OperationOf<"softmax">>, to: Lowering): 
   const channels = input.places.length;
   const region = to.allocate(node, roundUpToLanes(channels));
   const spec = { width: input.width, channels, input: strideOf(soleBuffer(input)), output: strideOf(region.buffer) };
-  const strides = [spec.input.pixelBytes, spec.input.rowBytes, spec.output.pixelBytes, spec.output.rowBytes];
-  const name = `f32_softmax_${channels}__${to.target.simd}_w${input.width}_${strideName(strides)}`;
+  const name = `f32_softmax_${channels}__${to.target.simd}_w${input.width}_${strideNames(spec.input, spec.output)}`;
   const call: Call = {
     kernel: to.kernel(name, (n) => softmaxKernel(n, spec, to.target)),
     args: [contiguousAddress(input), atPixel(region.buffer, 0, 0, region.channel)],

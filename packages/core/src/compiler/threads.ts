@@ -2,8 +2,7 @@ import type { FunctionHandle } from "../wasm/function_builder.ts";
 import { i32, i64, memory } from "../wasm/instructions.ts";
 import type { ModuleBuilder } from "../wasm/module_builder.ts";
 import type { I32 } from "../wasm/value_types.ts";
-
-const CACHE_LINE = 64;
+import { CACHE_LINE } from "./module_memory.ts";
 
 /** Words of the control block, each on a line of its own so that spinning threads do not slow the others' writes. */
 const ARRIVED = 0;

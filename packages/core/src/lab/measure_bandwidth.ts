@@ -1,6 +1,6 @@
 import { invariant, OptionError } from "../errors.ts";
 import { i32, i32x4, v128 } from "../wasm/instructions.ts";
-import { createModule } from "../wasm/module_builder.ts";
+import { createModule, PAGE_BYTES } from "../wasm/module_builder.ts";
 import type { V128 } from "../wasm/value_types.ts";
 import { median } from "./statistics.ts";
 
@@ -39,7 +39,6 @@ const VECTOR_BYTES = 16;
 export const bytesPerTrip: number = CHAINS * UNROLLED * VECTOR_BYTES;
 
 const KILOBYTE = 1024;
-const PAGE_BYTES = 65_536;
 
 /** From what any first cache holds to what hardly any last one does, a factor of two apart. */
 export const workingSets: readonly number[] = Array.from({ length: 13 }, (_, i) => 16 * KILOBYTE * 2 ** i);

@@ -1,9 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { DisposedError, OptionError, ShapeError, WeightsError } from "../errors.ts";
 import { joinVectors } from "./host/wide_vectors.ts";
-import { canSleep, startWorkers } from "./host/workers.ts";
+import { instantiateModule, type ModuleInstance, runModule, stopModule, whyNoThreads } from "./instantiate.ts";
 import type { Compiled, Manifest, PortManifest } from "./manifest.ts";
-import { unshareMemory } from "./unshare_memory.ts";
 
 /** Time of one step of the last run. */
 export interface StepTime {
@@ -51,22 +50,6 @@ export interface LoadOptions {
   readonly warn?: ((message: string) => void) | undefined;
 }
 
-/** What a module exports. The last four are there only if it was compiled for threads. */
-interface Exports {
-  initialize(): void;
-  run(thread: number, threads: number): void;
-  start(threads: number): void;
-  stop(): void;
-  readonly canSleep?: WebAssembly.Global;
-}
-
-/** A module in its memory, with its threads. */
-interface Instance {
-  readonly exports: Exports;
-  readonly memory: WebAssembly.Memory;
-  readonly threads: number;
-}
-
 /**
  * Loads a compiled network. Compilation of the bytes by the engine is asynchronous.
  *
@@ -87,12 +70,12 @@ export async function load(compiled: Compiled, options: LoadOptions = {}): Promi
   if (manifest.wide) joinVectors();
   if (threads > 1) {
     const reason = whyNoThreads();
-    const instance = reason === undefined ? await instantiateShared(compiled, threads).catch(describeFailure) : reason;
+    const instance = reason === undefined ? await instantiate(compiled, threads).catch(describeFailure) : reason;
     if (typeof instance !== "string") return modelOf(manifest, instance);
     // biome-ignore lint/suspicious/noConsole: who serves the page must learn of it, and has no other place to look.
     (options.warn ?? console.warn)(`"${manifest.name}" runs on one thread instead of ${threads}: ${instance}`);
   }
-  return modelOf(manifest, await instantiateAlone(compiled));
+  return modelOf(manifest, await instantiate(compiled, 1));
 }
 
 function checkWeights({ manifest: { name, stored }, weights }: Compiled): void {
@@ -106,46 +89,19 @@ function describeFailure(error: unknown): string {
   return `workers could not be started (${error instanceof Error ? error.message : String(error)}).`;
 }
 
-function whyNoThreads(): string | undefined {
-  if (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false) {
-    return "shared memory needs a cross-origin isolated page (headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp).";
-  }
-  return undefined;
+/** Puts weights that were split off in place, then the module. */
+function instantiate(compiled: Compiled, threads: number): Promise<ModuleInstance> {
+  const { manifest, weights } = compiled;
+  const { stored } = manifest;
+  return instantiateModule(compiled, threads, ({ buffer }) => {
+    if (stored.split && weights) new Uint8Array(buffer).set(weights, stored.offset);
+  });
 }
 
-async function instantiateShared(compiled: Compiled, threads: number): Promise<Instance> {
-  const { bytes, manifest } = compiled;
-  const module = await WebAssembly.compile(bytes);
-  const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages, shared: true });
-  const exports = await instantiate(module, memory, compiled);
-  if (exports.canSleep) exports.canSleep.value = canSleep() ? 1 : 0;
-  await startWorkers(module, memory, threads);
-  return { exports, memory, threads };
-}
+function modelOf(manifest: Manifest, loaded: ModuleInstance): Model {
+  let alive: ModuleInstance | undefined = loaded;
 
-async function instantiateAlone(compiled: Compiled): Promise<Instance> {
-  const { bytes, manifest } = compiled;
-  const module = await WebAssembly.compile(manifest.threads > 1 ? unshareMemory(bytes) : bytes);
-  const memory = new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages });
-  return { exports: await instantiate(module, memory, compiled), memory, threads: 1 };
-}
-
-async function instantiate(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-  { manifest: { stored }, weights }: Compiled,
-): Promise<Exports> {
-  const instance = await WebAssembly.instantiate(module, { env: { memory, now: () => performance.now() } });
-  const exports = instance.exports as unknown as Exports;
-  if (stored.split && weights) new Uint8Array(memory.buffer).set(weights, stored.offset);
-  exports.initialize();
-  return exports;
-}
-
-function modelOf(manifest: Manifest, loaded: Instance): Model {
-  let alive: Instance | undefined = loaded;
-
-  function use(): Instance {
+  function use(): ModuleInstance {
     if (alive === undefined) throw new DisposedError(`Model "${manifest.name}" was disposed.`);
     return alive;
   }
@@ -174,9 +130,7 @@ function modelOf(manifest: Manifest, loaded: Instance): Model {
     input: (name) => floats(portOf(manifest.inputs, name, manifest.name)),
     output: (name) => floats(portOf(manifest.outputs, name, manifest.name)),
     execute() {
-      const { exports, threads } = use();
-      if (threads > 1) exports.start(threads);
-      else exports.run(0, 1);
+      runModule(use());
     },
     profile() {
       const { memory } = use();
@@ -192,7 +146,7 @@ function modelOf(manifest: Manifest, loaded: Instance): Model {
       }));
     },
     dispose() {
-      if (alive && alive.threads > 1) alive.exports.stop();
+      if (alive) stopModule(alive);
       alive = undefined;
     },
     [Symbol.dispose]() {

@@ -5,6 +5,7 @@ import { OptionError, UnsupportedError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import { emitStep } from "./emit_step.ts";
 import type { OptimizerName } from "./kernels/optimizer.ts";
+import { largestDivisor } from "./kernels/picture_loop.ts";
 import { lowerStep } from "./lower_step.ts";
 import { planParameters } from "./parameter_plan.ts";
 import type { StepGraph, StepNode } from "./step_graph.ts";
@@ -93,9 +94,4 @@ export function compileStep(step: StepGraph, options: CompileStepOptions): Compi
 
 function nodeAt(step: StepGraph, id: ValueId): StepNode {
   return step.nodes[id] as StepNode;
-}
-
-function largestDivisor(value: number, most: number): number {
-  for (let divisor = Math.min(most, value); divisor > 1; divisor--) if (value % divisor === 0) return divisor;
-  return 1;
 }

@@ -1,10 +1,11 @@
 import { type Arena, planArena } from "../compiler/arena.ts";
+import { emitKernel } from "../compiler/emit.ts";
 import { type Buffer, imageBytes } from "../compiler/layout.ts";
 import { bufferBytes } from "../compiler/lowering.ts";
+import { CACHE_LINE, importMemory, roundUp, SLACK_BYTES } from "../compiler/module_memory.ts";
 import type { Address, Constant, Kernel, Step } from "../compiler/plan.ts";
 import type { Target } from "../compiler/target.ts";
 import { CONTROL_BYTES, emitThreads } from "../compiler/threads.ts";
-import { UnsupportedError } from "../errors.ts";
 import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.ts";
 import { f32, f64, i32, i64, memory, select } from "../wasm/instructions.ts";
 import { createModule, type ModuleBuilder } from "../wasm/module_builder.ts";
@@ -21,10 +22,6 @@ import type { LoweredStep } from "./lower_step.ts";
 import type { ParameterPlan } from "./parameter_plan.ts";
 import type { TrainingManifest } from "./training_manifest.ts";
 
-const PAGE_BYTES = 65536;
-const MOST_PAGES = 65536;
-const LINE = 64;
-const SLACK_BYTES = 64;
 /** Parts that the gradient's norm is summed in: the same for every number of threads. */
 const PARTS = 64;
 
@@ -39,10 +36,6 @@ const settings = {
   scale: 32,
 } as const;
 
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
-}
-
 /** Gives out addresses one after another. */
 class Layout {
   next: number;
@@ -51,7 +44,7 @@ class Layout {
   }
   take(bytes: number): number {
     const at = this.next;
-    this.next = roundUp(at + bytes, LINE);
+    this.next = roundUp(at + bytes, CACHE_LINE);
     return at;
   }
 }
@@ -166,18 +159,13 @@ export function emitStep(
   const { target, name } = options;
   const groups = groupSteps(lowered);
   const plan = planMemory(lowered, groups, parameters, options);
-  const pages = Math.ceil(plan.end / PAGE_BYTES);
-  if (pages > MOST_PAGES) {
-    throw new UnsupportedError(
-      `Training "${name}" needs ${pages} pages of memory; WebAssembly has at most ${MOST_PAGES}. Use a smaller batch, micro-batch or resolution.`,
-    );
-  }
   const module = createModule({ name: "depthwise_training" });
-  module.importMemory(
-    "env",
-    "memory",
-    target.threads > 1 ? { minPages: pages, maxPages: pages, shared: true } : { minPages: pages },
-  );
+  const pages = importMemory(module, {
+    bytes: plan.end,
+    threads: target.threads,
+    what: `Training "${name}"`,
+    advice: "Use a smaller batch, micro-batch or resolution.",
+  });
   const data = module.passiveData(plan.tableBytes);
   module.function("initialize", { params: {}, results: [], export: "initialize" }, (f) => {
     f.do(memory.init(data, plan.tables, 0, plan.tableBytes.length));
@@ -193,22 +181,17 @@ export function emitStep(
   return { bytes: module.bytes({ names: false }), manifest: describeStep(lowered, parameters, plan, options, pages) };
 }
 
-function emitKernel(module: ModuleBuilder, kernel: Kernel): FunctionHandle {
-  const params = Object.fromEntries([...kernel.params, "start", "end"].map((param) => [param, "i32" as const]));
-  return module.function(kernel.name, { params, results: [] }, (f, locals) => kernel.emit(f, locals));
-}
-
 function planMemory(
   lowered: LoweredStep,
   groups: readonly StepGroup[],
   parameters: ParameterPlan,
   { target, slots: slotCount }: EmitStepOptions,
 ): MemoryPlan {
-  const layout = new Layout(LINE);
-  const settingsAt = layout.take(LINE * (1 + parameters.groups.length));
+  const layout = new Layout(CACHE_LINE);
+  const settingsAt = layout.take(CACHE_LINE * (1 + parameters.groups.length));
   const partials = layout.take(PARTS * 8);
   const control = target.threads > 1 ? layout.take(CONTROL_BYTES) : undefined;
-  const zero = layout.take(LINE);
+  const zero = layout.take(CACHE_LINE);
   const bytes = parameters.floats * 4;
   const [parametersAt, average, first, second, mean] = [0, 0, 0, 0, 0].map(() => layout.take(bytes)) as [
     number,
@@ -224,7 +207,7 @@ function planMemory(
   const arena = planGroups(groups, lowered, single);
 
   // A micro-batch's own memory: sums first, cleared together; a line of zeros before them, for what has no gradient.
-  const slotLayout = new Layout(LINE);
+  const slotLayout = new Layout(CACHE_LINE);
   const slotOffsets = new Map<Buffer, number>();
   const place = (room: string) => {
     for (const [buffer, kind] of lowered.to.rooms)
@@ -233,7 +216,7 @@ function planMemory(
   place("sums");
   const slotSumBytes = slotLayout.next;
   place("port");
-  const slotBytes = roundUp(slotLayout.next + SLACK_BYTES, LINE);
+  const slotBytes = roundUp(slotLayout.next + SLACK_BYTES, CACHE_LINE);
 
   const all = new Set(
     lowered.steps.flatMap(({ calls }) =>
@@ -255,7 +238,7 @@ function planMemory(
   const tableBytes = new Uint8Array(layout.next - tables);
   const slots = layout.take(slotBytes * slotCount);
   const arenas = layout.next;
-  const arenaBytes = roundUp(arena.bytes + SLACK_BYTES, LINE);
+  const arenaBytes = roundUp(arena.bytes + SLACK_BYTES, CACHE_LINE);
   const end = arenas + arenaBytes * target.threads;
   const plan: MemoryPlan = {
     settings: settingsAt,
@@ -491,7 +474,7 @@ function emitUpdate(
   const setting = (name: keyof typeof settings) => plan.settings + settings[name];
   parameters.groups.forEach(({ first, floats }, index) => {
     const arrays = [plan.parameters, plan.mean, plan.first, plan.second, plan.average].map((at) => at + first * 4);
-    const own = plan.settings + LINE * (1 + index);
+    const own = plan.settings + CACHE_LINE * (1 + index);
     const args = [...arrays, own, setting("scale"), setting("averageShare")];
     shared(f, floats / 4, thread, threads, (start, end) => f.invoke(update, [...args, start, end]));
   });
@@ -532,7 +515,7 @@ function describeStep(
     ) as TrainingManifest["settings"],
     groups: parameters.groups.map(({ name: group }, index) => ({
       name: group,
-      settings: plan.settings + LINE * (1 + index),
+      settings: plan.settings + CACHE_LINE * (1 + index),
     })),
     groupSettings,
     arrays: {

@@ -1,4 +1,5 @@
 import { hash } from "../compiler/convolution_parts.ts";
+import { noPadding, windowBorder } from "../compiler/halo.ts";
 import {
   type Buffer,
   buffersOf,
@@ -11,12 +12,12 @@ import {
   runsOf,
   type View,
 } from "../compiler/layout.ts";
-import { copyCalls, inNaturalOrder, strideName, strideOf } from "../compiler/lower_elementwise.ts";
+import { copyCalls, inNaturalOrder, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, channelwiseLayout, inOrder, viewOf } from "../compiler/lowering.ts";
 import type { Call } from "../compiler/plan.ts";
 import { invariant } from "../errors.ts";
 import type { Node } from "../graph/graph.ts";
-import type { Pair, Window } from "../graph/operations.ts";
+import type { Padding, Pair, Window } from "../graph/operations.ts";
 import { type DepthwiseGradientSpec, depthwiseGradientKernel } from "./kernels/depthwise_gradient.ts";
 import { type KernelGradientSpec, kernelGradientKernel } from "./kernels/kernel_gradient.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
@@ -33,8 +34,6 @@ interface Parts extends Window {
   readonly inPerGroup: number;
   readonly outPerGroup: number;
 }
-
-const noPadding = { top: 0, bottom: 0, left: 0, right: 0 };
 
 export function lowerKernelGradient(node: StepNode<StepOperationOf<"kernel_gradient">>, to: StepLowering): void {
   const { kernel, dilation, groups, stride, padding } = node.operation;
@@ -184,15 +183,9 @@ function withUniformGroups(parts: Parts, to: StepLowering): Parts {
   return { ...parts, x, gradient };
 }
 
-/** The border that a copy of x needs: what the windows read beyond it. */
-function border({ x, gradient, kernel, dilation, stride, padding }: Parts) {
-  const after = (axis: 0 | 1, size: number, count: number, before: number) =>
-    Math.max(0, (count - 1) * stride[axis] - before + (kernel[axis] - 1) * dilation[axis] + 1 - size);
-  return {
-    ...padding,
-    bottom: after(0, x.height, gradient.height, padding.top),
-    right: after(1, x.width, gradient.width, padding.left),
-  };
+/** The border that a copy of x needs. */
+function border(parts: Parts): Padding {
+  return windowBorder(parts, parts.x, parts.gradient);
 }
 
 /** Depthwise, and groups of few channels: a lane for each group, one call for each pair of an input and an output channel of a group. */
@@ -222,8 +215,7 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
           x: windowStride(parts, input.buffer),
           gradient: strideOf(output.buffer),
         };
-        const strides = [spec.tap, spec.x, spec.gradient].flatMap((s) => [s.pixelBytes, s.rowBytes]);
-        const name = `f32_depthwise_gradient_${kernel.join("x")}_${spec.height}x${spec.width}__${to.target.simd}_${strideName(strides)}`;
+        const name = `f32_depthwise_gradient_${kernel.join("x")}_${spec.height}x${spec.width}__${to.target.simd}_${strideNames(spec.tap, spec.x, spec.gradient)}`;
         calls.push({
           kernel: to.kernel(name, (n) => depthwiseGradientKernel(n, spec, to.target)),
           args: [
@@ -290,13 +282,7 @@ function copyLike(node: Node, to: StepLowering, parts: Parts, layout: ReturnType
 }
 
 /** Channels of groups in planes, groups in order. */
-function spreadGroups(
-  node: StepNode,
-  to: StepLowering,
-  x: View,
-  perGroup: number,
-  padding: ReturnType<typeof border>,
-): View {
+function spreadGroups(node: StepNode, to: StepLowering, x: View, perGroup: number, padding: Padding): View {
   const plane = roundUpToLanes(x.places.length / perGroup);
   const positions = x.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
   return copied(asNode(node), to, x, positions, plane * perGroup, padding);
@@ -308,7 +294,7 @@ function copied(
   view: View,
   positions: readonly number[],
   stride: number,
-  padding: typeof noPadding,
+  padding: Padding,
 ): View {
   const { height, width } = view;
   const buffer = to.buffer({ name: `${node.name}/copy`, height, width, stride, halo: { padding, fill: 0 } });

@@ -1,15 +1,15 @@
 import { type Buffer, buffersOf, LANES, runsOf, type View } from "../compiler/layout.ts";
-import { copyCalls, strideName, strideOf } from "../compiler/lower_elementwise.ts";
+import { copyCalls, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, fillAll, viewOf } from "../compiler/lowering.ts";
-import type { Address, Constant } from "../compiler/plan.ts";
+import type { Address, Constant, Kernel } from "../compiler/plan.ts";
 import type { ValueId } from "../graph/graph.ts";
 import type { Activation } from "../graph/operations.ts";
 import {
   activationGradientKernel,
-  type NormalizeGradientSpec,
   type NormalizeSpec,
   normalizeGradientKernel,
   normalizeKernel,
+  type PairSpec,
 } from "./kernels/normalize.ts";
 import {
   coefficientsKernel,
@@ -50,9 +50,9 @@ function lowerSums(
       activation: gradient?.activation ?? "none",
       channels: layout.channels,
     };
-    const strides = [spec.x, ...(spec.gradient ? [spec.gradient] : [])].flatMap((s) => [s.pixelBytes, s.rowBytes]);
+    const strides = strideNames(spec.x, ...(spec.gradient ? [spec.gradient] : []));
     const kind = gradient ? `gradient_sums_${spec.activation}_of${layout.channels}` : "sums";
-    const name = `f32_${kind}_${x.height}x${x.width}_${vectors * 4}__${to.target.simd}_${strideName(strides)}`;
+    const name = `f32_${kind}_${x.height}x${x.width}_${vectors * 4}__${to.target.simd}_${strides}`;
     return {
       kernel: to.kernel(name, (n) => sumsKernel(n, spec, to.target)),
       args: [
@@ -173,7 +173,7 @@ export function lowerNormalize(node: StepNode<StepOperationOf<"normalize">>, to:
       activation,
       channels: layout.channels,
     };
-    const strides = strideName([spec.x.pixelBytes, spec.x.rowBytes, spec.output.pixelBytes, spec.output.rowBytes]);
+    const strides = strideNames(spec.x, spec.output);
     const name = `f32_normalize_${activation}_${x.height}x${x.width}_${vectors * 4}_of${layout.channels}__${to.target.simd}_${strides}`;
     return {
       kernel: to.kernel(name, (n) => normalizeKernel(n, spec, to.target)),
@@ -288,11 +288,35 @@ export function lowerNormalizeGradient(node: StepNode<StepOperationOf<"normalize
   const layout = channelwiseLayout(x);
   const coefficients = lowerCoefficients(node, to, layout, [moments, gamma, beta], epsilon);
   const terms = lowerTerms(node, to, x, layout, { moments, coefficients, sums, epsilon });
+  const reads = [coefficients, terms];
+  lowerWithGradient(node, to, { gradient, x, activation, reads }, `normalize_gradient_${activation}`, {
+    kernel: (name, spec) => normalizeGradientKernel(name, { ...spec, channels: layout.channels }, to.target),
+    perChannel: (channel) => [at(coefficients, channel * 4), at(terms, channel * 4)],
+  });
+}
+
+/** What differs between kernels that make a gradient of a gradient and a value. */
+interface GradientKernels {
+  readonly kernel: (name: string, spec: PairSpec) => Kernel;
+  /** Addresses of what the kernel reads for each channel, beside pictures. */
+  readonly perChannel: (channel: number) => readonly Address[];
+}
+
+/** A gradient in the value's order: one call a run over both, which have the same runs. */
+function lowerWithGradient(
+  node: StepNode,
+  to: StepLowering,
+  operands: { gradient: View; x: View; activation: Activation; reads: readonly Buffer[] },
+  kind: string,
+  { kernel, perChannel }: GradientKernels,
+): void {
+  const { gradient, x, activation, reads } = operands;
+  const layout = channelwiseLayout(x);
   const region = to.allocate(asNode(node), layout.channels);
   const gradientRuns = runsOf(gradient);
   const calls = layout.runs.map(({ run, vectors, channel }, i) => {
     const gradientRun = gradientRuns[i] as (typeof gradientRuns)[number];
-    const kernelSpec: NormalizeGradientSpec = {
+    const spec: PairSpec = {
       height: x.height,
       width: x.width,
       vectors,
@@ -300,25 +324,23 @@ export function lowerNormalizeGradient(node: StepNode<StepOperationOf<"normalize
       x: strideOf(run.buffer),
       output: strideOf(region.buffer),
       activation,
-      channels: layout.channels,
     };
-    const strides = [kernelSpec.gradient, kernelSpec.x, kernelSpec.output].flatMap((s) => [s.pixelBytes, s.rowBytes]);
-    const name = `f32_normalize_gradient_${activation}_${x.height}x${x.width}_${vectors * 4}_of${layout.channels}__${to.target.simd}_${strideName(strides)}`;
+    const strides = strideNames(spec.gradient, spec.x, spec.output);
+    const name = `f32_${kind}_${x.height}x${x.width}_${vectors * 4}_of${layout.channels}__${to.target.simd}_${strides}`;
     return {
-      kernel: to.kernel(name, (n) => normalizeGradientKernel(n, kernelSpec, to.target)),
+      kernel: to.kernel(name, (n) => kernel(n, spec)),
       args: [
         atPixel(gradientRun.buffer, 0, 0, gradientRun.channel),
         atPixel(run.buffer, 0, 0, run.channel),
-        at(coefficients, channel * 4),
-        at(terms, channel * 4),
+        ...perChannel(channel),
         atPixel(region.buffer, 0, 0, region.channel + channel),
       ],
       units: 1,
       grain: 1,
     };
   });
-  const reads = [...buffersOf(gradient), ...buffersOf(x), coefficients, terms];
-  to.pictureStep(node, [...region.preparation, ...calls], reads, [region.buffer]);
+  const all = [...buffersOf(gradient), ...buffersOf(x), ...reads];
+  to.pictureStep(node, [...region.preparation, ...calls], all, [region.buffer]);
   to.views.set(node.id, viewOf(region, layout.positions));
 }
 
@@ -327,34 +349,10 @@ export function lowerActivationGradient(
   to: StepLowering,
 ): void {
   const [gradientId, xId] = node.inputs as readonly [ValueId, ValueId];
-  const { gradient, x } = together(node, to, to.view(gradientId), to.view(xId));
-  const layout = channelwiseLayout(x);
-  const region = to.allocate(asNode(node), layout.channels);
-  const gradientRuns = runsOf(gradient);
-  const calls = layout.runs.map(({ run, vectors, channel }, i) => {
-    const gradientRun = gradientRuns[i] as (typeof gradientRuns)[number];
-    const spec = {
-      height: x.height,
-      width: x.width,
-      vectors,
-      gradient: strideOf(gradientRun.buffer),
-      x: strideOf(run.buffer),
-      output: strideOf(region.buffer),
-      activation: node.operation.activation,
-    };
-    const strides = [spec.gradient, spec.x, spec.output].flatMap((s) => [s.pixelBytes, s.rowBytes]);
-    const name = `f32_activation_gradient_${spec.activation}_${x.height}x${x.width}_${vectors * 4}__${to.target.simd}_${strideName(strides)}`;
-    return {
-      kernel: to.kernel(name, (n) => activationGradientKernel(n, spec, to.target)),
-      args: [
-        atPixel(gradientRun.buffer, 0, 0, gradientRun.channel),
-        atPixel(run.buffer, 0, 0, run.channel),
-        atPixel(region.buffer, 0, 0, region.channel + channel),
-      ],
-      units: 1,
-      grain: 1,
-    };
+  const { activation } = node.operation;
+  const pair = together(node, to, to.view(gradientId), to.view(xId));
+  lowerWithGradient(node, to, { ...pair, activation, reads: [] }, `activation_gradient_${activation}`, {
+    kernel: (name, spec) => activationGradientKernel(name, spec, to.target),
+    perChannel: () => [],
   });
-  to.pictureStep(node, [...region.preparation, ...calls], [...buffersOf(gradient), ...buffersOf(x)], [region.buffer]);
-  to.views.set(node.id, viewOf(region, layout.positions));
 }

@@ -1,3 +1,4 @@
+import { isEmpty, windowBorder } from "../compiler/halo.ts";
 import {
   type Buffer,
   buffersOf,
@@ -7,10 +8,19 @@ import {
   pixelBytes,
   roundUpToLanes,
   rowBytes,
+  soleBuffer,
   type View,
 } from "../compiler/layout.ts";
 import { lowerNode } from "../compiler/lower.ts";
-import { copyCalls, inNaturalOrder, strideName, strideOf } from "../compiler/lower_elementwise.ts";
+import {
+  contiguousAddress,
+  copyCalls,
+  inNaturalOrder,
+  inShape,
+  strideNames,
+  strideOf,
+} from "../compiler/lower_elementwise.ts";
+import { averageFactors } from "../compiler/lower_pool.ts";
 import { at, atPixel, channelwiseLayout, fillAll, floats, inOrder, viewOf } from "../compiler/lowering.ts";
 import type { Step } from "../compiler/plan.ts";
 import type { Target } from "../compiler/target.ts";
@@ -224,11 +234,9 @@ function lowerDilate(node: StepNode<StepOperationOf<"dilate">>, to: StepLowering
   const output = { pixelBytes: stride[1] * pixelBytes(buffer), rowBytes: stride[0] * rowBytes(buffer) };
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const spec = { height: input.height, width: input.width, vectors, x: strideOf(run.buffer), output };
-    const strides = strideName([spec.x.pixelBytes, spec.x.rowBytes, output.pixelBytes, output.rowBytes]);
+    const name = `f32_dilate_${spec.height}x${spec.width}_${vectors * 4}_${strideNames(spec.x, output)}`;
     return {
-      kernel: to.kernel(`f32_dilate_${spec.height}x${spec.width}_${vectors * 4}_${strides}`, (n) =>
-        copyPixelsKernel(n, spec),
-      ),
+      kernel: to.kernel(name, (n) => copyPixelsKernel(n, spec)),
       args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(buffer, 0, 0, region.channel + channel)],
       units: 1,
       grain: 1,
@@ -254,28 +262,8 @@ function lowerCrop(node: StepNode<StepOperationOf<"crop">>, to: StepLowering): v
 
 /** The same elements in another shape: channels side by side, then seen otherwise; with the border that is read around them. */
 function lowerReshape(node: StepNode, to: StepLowering): void {
-  const input = to.view(node.inputs[0] as ValueId);
-  const { height, width, channels } = pictureOf(node.shape);
-  const seen =
-    input.height === height && input.width === width
-      ? { height, width, places: input.places }
-      : inOtherShape(node, to, input, { height, width, channels });
-  const { top, bottom, left, right } = to.halos.of(node.id).padding;
-  to.views.set(node.id, top + bottom + left + right > 0 ? inCleanBorder(node, to, seen) : seen);
-}
-
-function inOtherShape(
-  node: StepNode,
-  to: StepLowering,
-  input: View,
-  { height, width, channels }: { height: number; width: number; channels: number },
-): View {
-  const plain = to.buffer({ name: node.name, height, width, stride: channels });
-  const seen: Buffer = { ...plain, height: input.height, width: input.width, stride: input.places.length };
-  const packed = viewOf({ buffer: seen, channel: 0, preparation: [] }, inOrder(input.places.length));
-  const address = (buffer: Buffer) => (buffer === seen ? at(plain, 0) : atPixel(buffer, 0, 0, 0));
-  to.pictureStep(node, copyCalls(to, input, packed, address), buffersOf(input), [plain]);
-  return viewOf({ buffer: plain, channel: 0, preparation: [] }, inOrder(channels));
+  const seen = inShape(asNode(node), to.view(node.inputs[0] as ValueId), to);
+  to.views.set(node.id, isEmpty(to.halos.of(node.id).padding) ? seen : inCleanBorder(node, to, seen));
 }
 
 /** A bias's gradient: added up over all pixels of all pictures. */
@@ -285,7 +273,7 @@ function lowerSumPixels(node: StepNode, to: StepLowering): void {
   const result = to.line(node.name, layout.channels, "sums");
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const spec = { height: x.height, width: x.width, a: strideOf(run.buffer), b: undefined };
-    const name = `f32_pixel_sum_${x.height}x${x.width}_${strideName([spec.a.pixelBytes, spec.a.rowBytes])}`;
+    const name = `f32_pixel_sum_${x.height}x${x.width}_${strideNames(spec.a)}`;
     return {
       kernel: to.kernel(name, (n) => pixelSumKernel(n, spec, to.target)),
       args: [atPixel(run.buffer, 0, 0, run.channel), at(result, channel * FLOAT)],
@@ -304,17 +292,10 @@ function lowerSumProducts(node: StepNode, to: StepLowering): void {
   const b = inNaturalOrder(asNode(node), to.view(bId), to);
   const channels = a.places.length;
   const region = to.allocate(asNode(node), roundUpToLanes(channels));
-  const [first, second] = [a.places[0], b.places[0]] as [View["places"][number], View["places"][number]];
-  const spec = { height: a.height, width: a.width, a: strideOf(first.buffer), b: strideOf(second.buffer) };
-  const strides = strideName([spec.a.pixelBytes, spec.a.rowBytes, spec.b.pixelBytes, spec.b.rowBytes]);
-  const kernel = to.kernel(`f32_sum_products_${a.height}x${a.width}__${to.target.simd}_${strides}`, (n) =>
-    pixelSumKernel(n, spec, to.target),
-  );
-  const args = [
-    atPixel(first.buffer, 0, 0, first.channel),
-    atPixel(second.buffer, 0, 0, second.channel),
-    atPixel(region.buffer, 0, 0, region.channel),
-  ];
+  const spec = { height: a.height, width: a.width, a: strideOf(soleBuffer(a)), b: strideOf(soleBuffer(b)) };
+  const name = `f32_sum_products_${a.height}x${a.width}__${to.target.simd}_${strideNames(spec.a, spec.b)}`;
+  const kernel = to.kernel(name, (n) => pixelSumKernel(n, spec, to.target));
+  const args = [contiguousAddress(a), contiguousAddress(b), atPixel(region.buffer, 0, 0, region.channel)];
   const call = { kernel, args, units: roundUpToLanes(channels) / 4, grain: 1 };
   to.pictureStep(node, [...region.preparation, call], [...buffersOf(a), ...buffersOf(b)], [region.buffer]);
   to.views.set(node.id, viewOf(region, inOrder(channels)));
@@ -326,30 +307,17 @@ function lowerPoolGradient(
 ): void {
   const { operation } = node;
   const [gradientId, xId] = node.inputs as readonly [ValueId, ValueId?];
-  const isMax = operation.op === "max_pool_gradient";
   const original = to.view(gradientId);
   const x = xId === undefined ? undefined : withLowBorder(node, to, to.view(xId), original);
   const gradient = x ? inOrderOf(node, to, original, x) : original;
   const layout = channelwiseLayout(gradient);
   const { padding, stride, kernel } = operation;
   // Windows reach into a border, whose sums nobody reads.
-  const [, height, width] = node.shape as readonly [number, number, number, number];
-  const overhang = (axis: 0 | 1, size: number, before: number) =>
-    Math.max(
-      0,
-      ((original[axis === 0 ? "height" : "width"] as number) - 1) * stride[axis] + kernel[axis] - before - size,
-    );
-  const halo = {
-    padding: {
-      top: padding.top,
-      left: padding.left,
-      bottom: overhang(0, height, padding.top),
-      right: overhang(1, width, padding.left),
-    },
-    fill: 0,
-  };
+  const { height, width } = pictureOf(node.shape);
+  const halo = { padding: windowBorder({ ...operation, dilation: [1, 1] }, { height, width }, original), fill: 0 };
   const buffer = to.buffer({ name: node.name, height, width, stride: layout.channels, halo });
-  const factors = isMax ? undefined : averageShares(operation, original);
+  const factors =
+    operation.op === "max_pool_gradient" ? undefined : averageFactors(operation, { height, width }, original);
   to.pictureStep(node, [fillAll(buffer, 0)], [], [buffer]);
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const xPlace = x?.places[run.slots.find((slot) => slot >= 0) as number];
@@ -367,8 +335,7 @@ function lowerPoolGradient(
       gradient: strideOf(run.buffer),
       vectors,
     };
-    const strides = [spec.resultCell, spec.xCell, spec.gradient].flatMap((s) => [s.pixelBytes, s.rowBytes]);
-    const name = `f32_${node.operation.op}_${kernel.join("x")}_s${stride.join("x")}_${spec.height}x${spec.width}_${vectors * 4}_${factors?.length === 1}_${strideName(strides)}`;
+    const name = `f32_${node.operation.op}_${kernel.join("x")}_s${stride.join("x")}_${spec.height}x${spec.width}_${vectors * 4}_${factors?.length === 1}_${strideNames(spec.resultCell, spec.xCell, spec.gradient)}`;
     const from = atPixel(run.buffer, 0, 0, run.channel);
     const into = atPixel(buffer, -padding.top, -padding.left, channel);
     return {
@@ -400,14 +367,8 @@ function lowerPoolGradient(
 /** x with minus infinity around it: the forward pass's own border may hold zeros, where nothing in x is negative. */
 function withLowBorder(node: StepNode, to: StepLowering, x: View, output: View): View {
   const operation = node.operation as StepOperationOf<"max_pool_gradient">;
-  const { padding, stride, kernel } = operation;
-  const reach = (axis: 0 | 1, count: number, before: number, size: number) =>
-    Math.max(0, (count - 1) * stride[axis] + kernel[axis] - before - size);
-  const bottom = reach(0, output.height, padding.top, x.height);
-  const right = reach(1, output.width, padding.left, x.width);
-  if (padding.top + padding.left + bottom + right === 0) return x;
-  const border = { top: padding.top, left: padding.left, bottom, right };
-  return inNaturalOrder(asNode(node), x, to, border, Number.NEGATIVE_INFINITY);
+  const border = windowBorder({ ...operation, dilation: [1, 1] }, x, output);
+  return isEmpty(border) ? x : inNaturalOrder(asNode(node), x, to, border, Number.NEGATIVE_INFINITY);
 }
 
 function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
@@ -419,21 +380,6 @@ function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
   return copy;
 }
 
-/** One over the number of cells that an output averages; a single number where it is always the same. */
-function averageShares(operation: StepOperationOf<"average_pool_gradient">, gradient: View): Float32Array {
-  const { kernel, stride, padding, countIncludePad, height, width } = operation;
-  const cells = (axis: 0 | 1, out: number, size: number, before: number, after: number) => {
-    const start = out * stride[axis] - before;
-    const end = start + kernel[axis];
-    return countIncludePad ? Math.min(end, size + after) - start : Math.min(end, size) - Math.max(start, 0);
-  };
-  const shares = Float32Array.from({ length: gradient.height * gradient.width }, (_, i) => {
-    const rows = cells(0, Math.floor(i / gradient.width), height, padding.top, padding.bottom);
-    return 1 / (rows * cells(1, i % gradient.width, width, padding.left, padding.right));
-  });
-  return shares.every((share) => share === shares[0]) ? shares.subarray(0, 1) : shares;
-}
-
 function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering): void {
   const input = to.view(node.inputs[0] as ValueId);
   const { height, width } = node.operation;
@@ -442,7 +388,7 @@ function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering
   const factor = Math.fround(1 / (height * width));
   const calls = layout.runs.map(({ run, vectors, channel }) => {
     const spec = { height, width, vectors, output: strideOf(region.buffer), factor };
-    const name = `f32_spread_${height}x${width}_${vectors * 4}_${strideName([spec.output.pixelBytes, spec.output.rowBytes])}`;
+    const name = `f32_spread_${height}x${width}_${vectors * 4}_${strideNames(spec.output)}`;
     return {
       kernel: to.kernel(name, (n) => spreadKernel(n, spec)),
       args: [atPixel(run.buffer, 0, 0, run.channel), atPixel(region.buffer, 0, 0, region.channel + channel)],
@@ -466,12 +412,8 @@ function lowerLoss(node: StepNode, to: StepLowering): void {
   const spec = { classes: logits.places.length, batch: to.images };
   const loss = to.buffer({ name: node.name, height: 1, width: 1, stride: 1 });
   to.rooms.set(loss, "port");
-  const first = (view: View) => {
-    const place = view.places[0] as View["places"][number];
-    return atPixel(place.buffer, 0, 0, place.channel);
-  };
   const kernel = to.kernel(`softmax_cross_entropy_${spec.classes}`, (n) => lossKernel(n, spec));
-  const args = [first(logits), first(targets), at(loss, 0)];
+  const args = [contiguousAddress(logits), contiguousAddress(targets), at(loss, 0)];
   to.pictureStep(node, [{ kernel, args, units: 1, grain: 1 }], [...buffersOf(logits), ...buffersOf(targets)], [loss]);
   to.numbersOf.set(node.id, { buffer: loss, at: (element) => element });
 }
@@ -480,14 +422,10 @@ function lowerLossGradient(node: StepNode, to: StepLowering): void {
   const [logits, targets] = lossOperands(node, to);
   const spec = { classes: logits.places.length, batch: to.images };
   const region = to.allocate(asNode(node), roundUpToLanes(spec.classes));
-  const first = (view: View) => {
-    const place = view.places[0] as View["places"][number];
-    return atPixel(place.buffer, 0, 0, place.channel);
-  };
   const kernel = to.kernel(`softmax_cross_entropy_gradient_${spec.classes}_of${spec.batch}__${to.target.simd}`, (n) =>
     lossGradientKernel(n, spec, to.target),
   );
-  const args = [first(logits), first(targets), atPixel(region.buffer, 0, 0, region.channel)];
+  const args = [contiguousAddress(logits), contiguousAddress(targets), atPixel(region.buffer, 0, 0, region.channel)];
   const reads = [...buffersOf(logits), ...buffersOf(targets)];
   to.pictureStep(node, [...region.preparation, { kernel, args, units: 1, grain: 1 }], reads, [region.buffer]);
   to.views.set(node.id, viewOf(region, inOrder(spec.classes)));

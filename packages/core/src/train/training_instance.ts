@@ -1,8 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { DisposedError, OptionError, ShapeError } from "../errors.ts";
 import { joinVectors } from "../runtime/host/wide_vectors.ts";
-import { canSleep, startWorkers } from "../runtime/host/workers.ts";
-import { unshareMemory } from "../runtime/unshare_memory.ts";
+import { instantiateModule, type ModuleInstance, runModule, stopModule, whyNoThreads } from "../runtime/instantiate.ts";
 import { formatShape, type Tensor, toFloat32, type Weights } from "../tensor.ts";
 import type { CompiledTraining, SlotPort, TrainingManifest } from "./training_manifest.ts";
 
@@ -70,14 +69,6 @@ export interface TrainingInstance extends Disposable {
   dispose(): void;
 }
 
-interface Exports {
-  initialize(): void;
-  run(thread: number, threads: number): void;
-  start(threads: number): void;
-  stop(): void;
-  readonly canSleep?: WebAssembly.Global;
-}
-
 /**
  * Loads a compiled training step and gives it its first weights. The moving average begins as a copy of them.
  *
@@ -94,31 +85,10 @@ export async function loadTraining(
   if (!Number.isInteger(wanted) || wanted < 1)
     throw new OptionError(`threads must be a whole number of at least 1, received ${options.threads}.`);
   if (manifest.wide) joinVectors();
-  const hasShared = typeof SharedArrayBuffer !== "undefined" && globalThis.crossOriginIsolated !== false;
-  const threads = hasShared ? wanted : 1;
-  const { exports, memory } = await instantiate(compiled, threads);
-  const instance = new Instance(manifest, exports, memory, threads);
+  const threads = whyNoThreads() === undefined ? wanted : 1;
+  const instance = new Instance(manifest, await instantiateModule(compiled, threads));
   instance.begin(weights);
   return instance;
-}
-
-async function instantiate(
-  { bytes, manifest }: CompiledTraining,
-  threads: number,
-): Promise<{ exports: Exports; memory: WebAssembly.Memory }> {
-  const isShared = threads > 1;
-  const module = await WebAssembly.compile(manifest.threads > 1 && !isShared ? unshareMemory(bytes) : bytes);
-  const memory = isShared
-    ? new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages, shared: true })
-    : new WebAssembly.Memory({ initial: manifest.pages, maximum: manifest.pages });
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const exports = instance.exports as unknown as Exports;
-  exports.initialize();
-  if (isShared) {
-    if (exports.canSleep) exports.canSleep.value = canSleep() ? 1 : 0;
-    await startWorkers(module, memory, threads);
-  }
-  return { exports, memory };
 }
 
 type ArrayName = keyof TrainingManifest["arrays"];
@@ -126,16 +96,14 @@ type ArrayName = keyof TrainingManifest["arrays"];
 class Instance implements TrainingInstance {
   readonly manifest: TrainingManifest;
   readonly threads: number;
-  readonly #exports: Exports;
-  #memory: WebAssembly.Memory | undefined;
+  #module: ModuleInstance | undefined;
   readonly #shapes = new Map<string, readonly number[]>();
   #steps = 0;
 
-  constructor(manifest: TrainingManifest, exports: Exports, memory: WebAssembly.Memory, threads: number) {
+  constructor(manifest: TrainingManifest, module: ModuleInstance) {
     this.manifest = manifest;
-    this.threads = threads;
-    this.#exports = exports;
-    this.#memory = memory;
+    this.threads = module.threads;
+    this.#module = module;
   }
 
   /** First weights, and shapes of all. */
@@ -207,17 +175,21 @@ class Instance implements TrainingInstance {
   }
 
   dispose(): void {
-    if (this.#memory && this.threads > 1) this.#exports.stop();
-    this.#memory = undefined;
+    if (this.#module) stopModule(this.#module);
+    this.#module = undefined;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  #use(): ModuleInstance {
+    if (this.#module === undefined) throw new DisposedError(`Training of "${this.manifest.name}" was disposed.`);
+    return this.#module;
+  }
+
   #buffer(): ArrayBufferLike {
-    if (this.#memory === undefined) throw new DisposedError(`Training of "${this.manifest.name}" was disposed.`);
-    return this.#memory.buffer;
+    return this.#use().memory.buffer;
   }
 
   #port({ offset, elements }: SlotPort, slot: number): Float32Array {
@@ -288,7 +260,6 @@ class Instance implements TrainingInstance {
 
   #run(packOnly: boolean): void {
     new DataView(this.#buffer() as ArrayBuffer).setInt32(this.manifest.settings.packOnly, packOnly ? 1 : 0, true);
-    if (this.threads > 1) this.#exports.start(this.threads);
-    else this.#exports.run(0, 1);
+    runModule(this.#use());
   }
 }

@@ -103,8 +103,8 @@ export interface ModuleBuilder {
 }
 
 /** The largest memory of 32-bit addresses. */
-const MAX_PAGES = 65536;
-const PAGE_BYTES = 65536;
+export const MAX_PAGES = 65536;
+export const PAGE_BYTES = 65536;
 
 /** An empty module. */
 export function createModule(options: { readonly name?: string } = {}): ModuleBuilder {

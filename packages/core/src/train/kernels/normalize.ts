@@ -42,9 +42,19 @@ export function normalizeKernel(name: string, spec: NormalizeSpec, target: Targe
   };
 }
 
-/** a·g + b·x + c with g = gradient·activation'(a·x + shift), channel by channel. Its one unit is the picture. */
-export interface NormalizeGradientSpec extends NormalizeSpec {
+/** gradient·activation'(x), or any function of two pictures' elements. Its one unit is the picture. */
+export interface PairSpec extends PictureSize {
+  readonly vectors: number;
   readonly gradient: Stride;
+  readonly x: Stride;
+  readonly output: Stride;
+  readonly activation: Activation;
+}
+
+/** a·g + b·x + c with g = gradient·activation'(a·x + shift), channel by channel. Its one unit is the picture. */
+export interface NormalizeGradientSpec extends PairSpec {
+  /** Floats from a row of coefficients to the next. */
+  readonly channels: number;
 }
 
 /** Parameters: `gradient`, `x`, `coefficients` (a and shift), `terms` (b, then c), `output`. */
@@ -88,15 +98,6 @@ export function normalizeGradientKernel(name: string, spec: NormalizeGradientSpe
       });
     },
   };
-}
-
-/** gradient·activation'(x), or any function of two pictures' elements. Its one unit is the picture. */
-export interface PairSpec extends PictureSize {
-  readonly vectors: number;
-  readonly gradient: Stride;
-  readonly x: Stride;
-  readonly output: Stride;
-  readonly activation: Activation;
 }
 
 /** Parameters: `gradient`, `x`, `output`. */

@@ -30,19 +30,23 @@ export function maxPoolGradientKernel(name: string, spec: PoolGradientSpec): Ker
       const most = f.local("most", "v128");
       const rest = f.local("rest", "v128");
       const isFirst = f.local("isFirst", "v128");
-      const byVector = walkWindows(f, spec, p as Params, true);
-      byVector(({ gradient, x, result }) => {
-        const cells = windowCells(spec);
-        f.set(most, f32x4.const(-Infinity, -Infinity, -Infinity, -Infinity));
-        for (const { xOffset } of cells) f.set(most, f32x4.pmax(most, v128.load(x, { offset: xOffset })));
-        f.set(rest, v128.load(gradient));
-        for (const { xOffset, resultOffset } of cells) {
-          f.set(isFirst, f32x4.eq(v128.load(x, { offset: xOffset }), most));
-          const at = { offset: resultOffset };
-          f.do(v128.store(result, f32x4.add(v128.load(result, at), v128.and(rest, isFirst)), at));
-          f.set(rest, v128.andnot(rest, isFirst));
-        }
-      });
+      eachWindow(
+        f,
+        spec,
+        { gradient: p["gradient"], result: p["result"], x: p["x"] } as Bases,
+        ({ gradient, x, result }) => {
+          const cells = windowCells(spec);
+          f.set(most, f32x4.const(-Infinity, -Infinity, -Infinity, -Infinity));
+          for (const { xOffset } of cells) f.set(most, f32x4.pmax(most, v128.load(x, { offset: xOffset })));
+          f.set(rest, v128.load(gradient));
+          for (const { xOffset, resultOffset } of cells) {
+            f.set(isFirst, f32x4.eq(v128.load(x, { offset: xOffset }), most));
+            const at = { offset: resultOffset };
+            f.do(v128.store(result, f32x4.add(v128.load(result, at), v128.and(rest, isFirst)), at));
+            f.set(rest, v128.andnot(rest, isFirst));
+          }
+        },
+      );
     },
   };
 }
@@ -54,19 +58,25 @@ export function averagePoolGradientKernel(name: string, spec: PoolGradientSpec, 
     params: ["gradient", "result", "factors"],
     emit(f, p) {
       const share = f.local("share", "v128");
-      const byVector = walkWindows(f, spec, p as Params, false, isUniform ? undefined : (p["factors"] as Local<"i32">));
-      byVector(({ gradient, result, factor }) => {
-        f.set(share, f32x4.mul(v128.load(gradient), v128.load32_splat(factor ?? (p["factors"] as I32))));
-        for (const { resultOffset } of windowCells(spec)) {
-          const at = { offset: resultOffset };
-          f.do(v128.store(result, f32x4.add(v128.load(result, at), share), at));
-        }
-      });
+      const factor = f.let("factor", p["factors"] as I32);
+      const next = () => (isUniform ? undefined : f.set(factor, i32.add(factor, 4)));
+      const bases = { gradient: p["gradient"], result: p["result"] } as Bases;
+      eachWindow(
+        f,
+        spec,
+        bases,
+        ({ gradient, result }) => {
+          f.set(share, f32x4.mul(v128.load(gradient), v128.load32_splat(factor)));
+          for (const { resultOffset } of windowCells(spec)) {
+            const at = { offset: resultOffset };
+            f.do(v128.store(result, f32x4.add(v128.load(result, at), share), at));
+          }
+        },
+        next,
+      );
     },
   };
 }
-
-type Params = Readonly<Record<string, Local<"i32">>>;
 
 function windowCells({ kernel, xCell, resultCell }: PoolGradientSpec) {
   return Array.from({ length: kernel[0] * kernel[1] }, (_, i) => {
@@ -78,43 +88,32 @@ function windowCells({ kernel, xCell, resultCell }: PoolGradientSpec) {
   });
 }
 
-interface WindowPointers {
+interface Bases {
   readonly gradient: Local<"i32">;
-  readonly x: Local<"i32">;
   readonly result: Local<"i32">;
-  readonly factor: Local<"i32"> | undefined;
+  readonly x?: Local<"i32">;
 }
 
-/** Windows ⊃ vectors of channels. */
-function walkWindows(
+/** Windows ⊃ vectors of channels: `body` sees pointers to the window's gradient and first cells, `next` comes after each window. */
+function eachWindow(
   f: FunctionBuilder,
   spec: PoolGradientSpec,
-  p: Params,
-  readsX: boolean,
-  factors?: Local<"i32">,
-): (body: (pointers: WindowPointers) => void) => void {
-  return (body) => {
-    const walkers = [
-      walker(f, "pg", p["gradient"] as I32, spec.gradient),
-      walker(f, "pr", p["result"] as I32, spec.result),
-    ];
-    if (readsX) walkers.push(walker(f, "px", p["x"] as I32, spec.x));
-    const factor = factors && f.let("factor", factors);
-    const [gradient, result, x] = ["g", "r", "x"].map((name) => f.local(`${name}At`, "i32")) as [
-      Local<"i32">,
-      Local<"i32">,
-      Local<"i32">,
-    ];
-    const pointers = [gradient, result, x].slice(0, walkers.length);
-    eachPixel(f, spec, walkers, () => {
-      walkers.forEach(({ pointer }, i) => f.set(pointers[i] as Local<"i32">, pointer));
-      f.repeat({ name: "vector", from: 0, to: spec.vectors, step: 1 }, () => {
-        body({ gradient, x, result, factor });
-        for (const pointer of pointers) f.set(pointer, i32.add(pointer, VECTOR));
-      });
-      if (factor) f.set(factor, i32.add(factor, 4));
+  bases: Bases,
+  body: (pointers: Required<Bases>) => void,
+  next: () => void = () => {},
+): void {
+  const walkers = [walker(f, "pg", bases.gradient, spec.gradient), walker(f, "pr", bases.result, spec.result)];
+  if (bases.x) walkers.push(walker(f, "px", bases.x, spec.x));
+  const pointers = walkers.map((_, i) => f.local(`at${i}`, "i32"));
+  const [gradient, result, x] = pointers as [Local<"i32">, Local<"i32">, Local<"i32">];
+  eachPixel(f, spec, walkers, () => {
+    walkers.forEach(({ pointer }, i) => f.set(pointers[i] as Local<"i32">, pointer));
+    f.repeat({ name: "vector", from: 0, to: spec.vectors, step: 1 }, () => {
+      body({ gradient, x, result });
+      for (const pointer of pointers) f.set(pointer, i32.add(pointer, VECTOR));
     });
-  };
+    next();
+  });
 }
 
 /** Sums over a picture's pixels, of products with another picture or alone. Units are vectors. */
