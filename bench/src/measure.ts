@@ -1,13 +1,13 @@
 import { build, describe } from "@depthwise/core";
 import type { Ceiling } from "../../packages/core/src/compiler/measure_ceiling.ts";
-import { seededRandom } from "../../packages/core/src/random.ts";
+import { seededRandom, shuffled } from "../../packages/core/src/random.ts";
+import { median } from "../../packages/core/src/statistics.ts";
 import { compareOutputs, TOLERANCE } from "./compare.ts";
 import type { Answers } from "./messages.ts";
 import type { PeerClient } from "./peer_client.ts";
 import { type PeerChoice, peerVersion } from "./peers/peers.ts";
 import type { Place } from "./place.ts";
-import { shuffled } from "./shuffled.ts";
-import { type Interval, median, ratioOfMedians } from "./statistics.ts";
+import { type Interval, ratioOfMedians } from "./statistics.ts";
 
 /** One peer's numbers for one network. Times in milliseconds. */
 export interface PeerResult {

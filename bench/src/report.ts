@@ -1,5 +1,5 @@
+import { median, quantile } from "../../packages/core/src/statistics.ts";
 import type { ModelResult, PeerResult } from "./measure.ts";
-import { median, quantile } from "./statistics.ts";
 
 const columns = [
   "peer",

@@ -1,18 +1,5 @@
 import { seededRandom } from "../../packages/core/src/random.ts";
-
-/** The middle value; of an even number of values, the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** The value that a share of the values lies below, interpolated. NaN for no values. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const position = (sorted.length - 1) * share;
-  const below = sorted[Math.floor(position)] ?? Number.NaN;
-  const above = sorted[Math.ceil(position)] ?? Number.NaN;
-  return below + (above - below) * (position - Math.floor(position));
-}
+import { median, quantile } from "../../packages/core/src/statistics.ts";
 
 /** A number and the interval that holds it with a probability of 95 %. */
 export interface Interval {

@@ -78,7 +78,16 @@ export {
 } from "./graph/graph.ts";
 export { initializeWeights } from "./graph/initialize.ts";
 export { interpret } from "./graph/interpret.ts";
-export type { Activation, Operation, OperationName, OperationOf, Padding, Pair, Window } from "./graph/operations.ts";
+export {
+  type Activation,
+  type Operation,
+  type OperationName,
+  type OperationOf,
+  type Padding,
+  type Pair,
+  plainConvolution,
+  type Window,
+} from "./graph/operations.ts";
 export { type Permutation, permutationOrder } from "./graph/permutation.ts";
 export { build, listVariants } from "./networks/build.ts";
 export type { Network } from "./networks/network.ts";
@@ -111,6 +120,7 @@ export {
 } from "./safetensors/model_file.ts";
 export { readSafetensors } from "./safetensors/read_safetensors.ts";
 export { writeSafetensors } from "./safetensors/write_safetensors.ts";
+export { median, quantile } from "./statistics.ts";
 export {
   elementCount,
   formatShape,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { OptionError } from "./errors.ts";
-import { seededRandom } from "./random.ts";
+import { seededRandom, shuffled } from "./random.ts";
 
 // From a port to Python with its big integers and its math.log, written from the description of the algorithm.
 const known = [
@@ -89,5 +89,23 @@ describe("seededRandom", () => {
 
   it.each([-1, 0.5, Number.NaN, 2 ** 53])("refuses the seed %d", (seed) => {
     expect(() => seededRandom(seed)).toThrow(OptionError);
+  });
+});
+
+describe("shuffled", () => {
+  it("gives every order equally often, and leaves the items alone", () => {
+    const random = seededRandom(7, "orders");
+    const items = ["a", "b", "c"];
+    const counts = new Map<string, number>();
+    const draws = 6000;
+    for (let i = 0; i < draws; i++) {
+      const order = shuffled(items, random.below).join("");
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    expect(items).toEqual(["a", "b", "c"]);
+    expect(counts.size).toBe(6);
+    // Five standard deviations of a count of one sixth.
+    const most = 5 * Math.sqrt((draws * 5) / 36);
+    for (const count of counts.values()) expect(Math.abs(count - draws / 6)).toBeLessThan(most);
   });
 });

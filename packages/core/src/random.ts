@@ -12,6 +12,16 @@ export interface Random {
   normal(): number;
 }
 
+/** The items in a drawn order (Fisher and Yates). `below` draws a whole number below its argument. */
+export function shuffled<T>(items: readonly T[], below: (count: number) => number): readonly T[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = below(last + 1);
+    [order[last], order[other]] = [order[other] as T, order[last] as T];
+  }
+  return order;
+}
+
 /**
  * The stream number `seed` of the given name: streams of different names are independent of each other, and of the order in which
  * they are made. The generator is sfc32 (Doty-Humphrey, PractRand), seeded through MurmurHash3's finaliser.

@@ -1,5 +1,5 @@
 import { type Node, nodeOf, type ValueId } from "../graph/graph.ts";
-import type { OperationOf } from "../graph/operations.ts";
+import { type OperationOf, plainConvolution } from "../graph/operations.ts";
 import type { ConvolutionParts } from "./convolution_parts.ts";
 import { lowerGemm } from "./lower_gemm.ts";
 import { groupOrder, lowerDepthwise, lowerGroupwise } from "./lower_groupwise.ts";
@@ -35,21 +35,10 @@ export function lowerConvolution(node: Node<OperationOf<"convolution">>, to: Low
 export function lowerLinear(node: Node<OperationOf<"linear">>, to: Lowering): void {
   const { operation, inputs } = node;
   const [inPerGroup, outPerGroup] = nodeOf(to.graph, inputs[1] as ValueId).shape as readonly [number, number];
-  const padding = { top: 0, bottom: 0, left: 0, right: 0 };
   lowerParts(
     {
       node,
-      operation: {
-        op: "convolution",
-        stride: [1, 1],
-        padding,
-        dilation: [1, 1],
-        groups: 1,
-        bias: operation.bias,
-        activation: operation.activation,
-        residual: false,
-        residualActivation: "none",
-      },
+      operation: { ...plainConvolution, bias: operation.bias, activation: operation.activation },
       input: to.view(inputs[0] as ValueId),
       kernel: [1, 1],
       groups: 1,

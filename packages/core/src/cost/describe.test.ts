@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, describe as group, test } from "vitest";
 import { graphBuilder, type Value } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
+import { plainConvolution } from "../graph/operations.ts";
 import { build } from "../networks/build.ts";
 import { peakActivationBytes } from "./activation_memory.ts";
 import { blocksOf } from "./blocks.ts";
@@ -161,17 +162,7 @@ group("describe", () => {
     const builder = graphBuilder("shared");
     const x = builder.input("input", [1, 2, 2, 2]);
     const kernel = builder.parameter("kernel", [1, 1, 2, 2], { kind: "constant", value: 1 });
-    const operation = {
-      op: "convolution",
-      stride: [1, 1],
-      padding: { top: 0, bottom: 0, left: 0, right: 0 },
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-      activation: "none",
-      residual: false,
-      residualActivation: "none",
-    } as const;
+    const operation = plainConvolution;
     const first = builder.node("first", operation, [x, kernel]);
     const graph = builder.build({ output: builder.node("second", operation, [first, kernel]) });
     expect(describe(graph).parameters).toBe(4);

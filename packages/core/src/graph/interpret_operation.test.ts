@@ -9,6 +9,7 @@ import {
   type OperationOf,
   type Padding,
   type Pair,
+  plainConvolution,
 } from "./operations.ts";
 
 // Every expected number in this file was worked out by hand.
@@ -40,18 +41,7 @@ const sides = (top: number, bottom: number, left: number, right: number): Paddin
 const none = sides(0, 0, 0, 0);
 
 function convolution(attributes: Partial<OperationOf<"convolution">> = {}): OperationOf<"convolution"> {
-  return {
-    op: "convolution",
-    stride: [1, 1],
-    padding: none,
-    dilation: [1, 1],
-    groups: 1,
-    bias: false,
-    activation: "none",
-    residual: false,
-    residualActivation: "none",
-    ...attributes,
-  };
+  return { ...plainConvolution, ...attributes };
 }
 
 describe("convolution", () => {

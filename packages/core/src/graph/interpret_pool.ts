@@ -1,10 +1,10 @@
 import type { Interpreter, Operand } from "./operand.ts";
-import type { OperationOf } from "./operations.ts";
+import type { OperationOf, Pair, Window } from "./operations.ts";
 
 type Pool = OperationOf<"max_pool"> | OperationOf<"average_pool">;
 
 /** A window on one axis: cells from `start` to before `end`, clipped to the picture, and how many cells it spans with padding. */
-export interface Span {
+interface Span {
   readonly start: number;
   readonly end: number;
   /** Cells within the picture and its padding; what a ceil-mode window has beyond those is not counted (PyTorch's rule). */
@@ -12,14 +12,7 @@ export interface Span {
 }
 
 /** The windows on one axis, in order. */
-export function spans(
-  count: number,
-  size: number,
-  kernel: number,
-  stride: number,
-  before: number,
-  after: number,
-): Span[] {
+function spans(count: number, size: number, kernel: number, stride: number, before: number, after: number): Span[] {
   return Array.from({ length: count }, (_, position) => {
     const start = position * stride - before;
     const end = Math.min(start + kernel, size + after);
@@ -27,16 +20,15 @@ export function spans(
   });
 }
 
-/** Gives each window's cells in every picture and channel to `reduce`, and writes what it returns. */
-function pool(
-  operation: Pool,
-  x: Operand,
-  output: Operand,
-  reduce: (rows: Span, columns: Span, cell: (ih: number, iw: number) => number) => number,
+/** Gives each window, with its place in every picture and channel, to `visit`. */
+export function eachWindow(
+  { kernel, stride, padding }: Window & { readonly kernel: Pair },
+  pooled: Operand,
+  picture: Operand,
+  visit: (index: number, rows: Span, columns: Span, cell: (ih: number, iw: number) => number) => void,
 ): void {
-  const { kernel, stride, padding } = operation;
-  const [batch, height, width, channels] = x.shape as readonly [number, number, number, number];
-  const [, outHeight, outWidth] = output.shape as readonly [number, number, number, number];
+  const [batch, height, width, channels] = picture.shape as readonly [number, number, number, number];
+  const [, outHeight, outWidth] = pooled.shape as readonly [number, number, number, number];
   const rows = spans(outHeight, height, kernel[0], stride[0], padding.top, padding.bottom);
   const columns = spans(outWidth, width, kernel[1], stride[1], padding.left, padding.right);
   let index = 0;
@@ -44,13 +36,24 @@ function pool(
     for (const row of rows) {
       for (const column of columns) {
         for (let c = 0; c < channels; c++) {
-          const cell = (ih: number, iw: number): number => x.data[((n * height + ih) * width + iw) * channels + c]!;
-          output.data[index] = reduce(row, column, cell);
+          visit(index, row, column, (ih, iw) => ((n * height + ih) * width + iw) * channels + c);
           index++;
         }
       }
     }
   }
+}
+
+/** Gives each window's cells to `reduce`, and writes what it returns. */
+function pool(
+  operation: Pool,
+  x: Operand,
+  output: Operand,
+  reduce: (rows: Span, columns: Span, cell: (ih: number, iw: number) => number) => number,
+): void {
+  eachWindow(operation, output, x, (index, rows, columns, place) => {
+    output.data[index] = reduce(rows, columns, (ih, iw) => x.data[place(ih, iw)]!);
+  });
 }
 
 /** The largest cell inside the picture; NaN if any of them is. */

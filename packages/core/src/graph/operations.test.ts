@@ -10,24 +10,14 @@ import {
   type OperationOf,
   operationNames,
   type Padding,
+  plainConvolution,
 } from "./operations.ts";
 
 const none: Padding = { top: 0, bottom: 0, left: 0, right: 0 };
 const ones: Padding = { top: 1, bottom: 1, left: 1, right: 1 };
 
 function convolution(attributes: Partial<OperationOf<"convolution">> = {}): Operation {
-  return {
-    op: "convolution",
-    stride: [1, 1],
-    padding: none,
-    dilation: [1, 1],
-    groups: 1,
-    bias: false,
-    activation: "none",
-    residual: false,
-    residualActivation: "none",
-    ...attributes,
-  };
+  return { ...plainConvolution, ...attributes };
 }
 
 function pool(

@@ -106,6 +106,19 @@ export type Operation =
   /** Input: x. Half-pixel centres, edges repeated, no antialiasing. */
   | { readonly op: "resize"; readonly height: number; readonly width: number; readonly mode: "nearest" | "bilinear" };
 
+/** A convolution of stride 1 without padding, bias or anything fused: what others are said to differ from. */
+export const plainConvolution: OperationOf<"convolution"> = {
+  op: "convolution",
+  stride: [1, 1],
+  padding: { top: 0, bottom: 0, left: 0, right: 0 },
+  dilation: [1, 1],
+  groups: 1,
+  bias: false,
+  activation: "none",
+  residual: false,
+  residualActivation: "none",
+};
+
 /** Name of an operation. */
 export type OperationName = Operation["op"];
 /** The operation of a given name. */

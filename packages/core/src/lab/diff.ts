@@ -1,8 +1,8 @@
 import { FormatError, OptionError } from "../errors.ts";
 import { drawPlot } from "../plot/draw_plot.ts";
 import { type PagePart, writePage } from "../plot/page.ts";
+import { median } from "../statistics.ts";
 import { type LabFigure, type LabResult, labNames } from "./lab.ts";
-import { median } from "./statistics.ts";
 import { number, percent, ratio } from "./words.ts";
 
 /** A figure of two results. */

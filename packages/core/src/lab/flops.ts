@@ -2,10 +2,11 @@ import { describe } from "../cost/describe.ts";
 import { build, type ListedVariant, listVariants } from "../networks/build.ts";
 import { drawPlot, type PlotSeries } from "../plot/draw_plot.ts";
 import type { Finding, PagePart } from "../plot/page.ts";
+import { median } from "../statistics.ts";
 import { figure, type LabOptions, type LabReport, type LabResult, measuringOptions, measuringSettings } from "./lab.ts";
 import { type LatencyTable, latencyTable } from "./latency_model.ts";
 import { type Contender, measureInTurns, type Samples } from "./measure_in_turns.ts";
-import { correlation, type Estimate, estimateOf, median, rankCorrelation } from "./statistics.ts";
+import { correlation, type Estimate, estimateOf, rankCorrelation } from "./statistics.ts";
 import { count, number, numberRange, percent } from "./words.ts";
 
 /** Options of the lab of latency and work. */

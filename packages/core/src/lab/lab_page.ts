@@ -1,7 +1,7 @@
 import { writePage } from "../plot/page.ts";
+import { median } from "../statistics.ts";
 import type { LabDevice, LabResult } from "./lab.ts";
 import { reportOf } from "./run_lab.ts";
-import { median } from "./statistics.ts";
 import { number, ratio } from "./words.ts";
 
 /** One lab's result as a self-contained HTML page. */

@@ -1,6 +1,6 @@
 import type { StepManifest } from "../runtime/manifest.ts";
+import { median } from "../statistics.ts";
 import type { LabDevice } from "./lab.ts";
-import { median } from "./statistics.ts";
 
 /** Milliseconds of steps on one device: a step is what its kernels are, whatever network it stands in. Plain JSON. */
 export interface LatencyTable {

@@ -1,8 +1,8 @@
 import { invariant, OptionError } from "../errors.ts";
+import { median } from "../statistics.ts";
 import { i32, i32x4, v128 } from "../wasm/instructions.ts";
 import { createModule, PAGE_BYTES } from "../wasm/module_builder.ts";
 import type { V128 } from "../wasm/value_types.ts";
-import { median } from "./statistics.ts";
 
 /** How fast a set of bytes is read again and again. */
 export interface BandwidthPoint {

@@ -1,7 +1,7 @@
 import { compile } from "../compiler/compile.ts";
 import { OptionError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
-import { seededRandom } from "../random.ts";
+import { seededRandom, shuffled } from "../random.ts";
 import type { Compiled } from "../runtime/manifest.ts";
 import { load, type Model } from "../runtime/model.ts";
 import { stepKey } from "./latency_model.ts";
@@ -301,16 +301,6 @@ function moduleStore(): ModuleStore {
       return compiled;
     },
   };
-}
-
-/** The same elements in a drawn order (Fisher and Yates). */
-function shuffled<T>(values: readonly T[], below: (count: number) => number): readonly T[] {
-  const result = [...values];
-  for (let last = result.length - 1; last > 0; last--) {
-    const other = below(last + 1);
-    [result[last], result[other]] = [result[other] as T, result[last] as T];
-  }
-  return result;
 }
 
 /** Lets signals, timers and drawing in. */

@@ -4,10 +4,10 @@ import { type DescribedNetwork, describe } from "../cost/describe.ts";
 import { OptionError } from "../errors.ts";
 import { nodesOf } from "../graph/graph.ts";
 import { load, type Model } from "../runtime/model.ts";
+import { median } from "../statistics.ts";
 import { bandwidthCurve, createBandwidth, memoryLevels, workingSets } from "./measure_bandwidth.ts";
 import { breathe, fillInputs } from "./measure_in_turns.ts";
 import { type DeviceCeilings, type Roofline, rooflineOf } from "./roofline.ts";
-import { median } from "./statistics.ts";
 import { timingWeights } from "./timing_weights.ts";
 
 /** Options of {@link measureRoofline}. */

@@ -1,14 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../random.ts";
-import {
-  correlation,
-  estimateOf,
-  meanEstimate,
-  median,
-  quantile,
-  rankCorrelation,
-  studentPoint,
-} from "./statistics.ts";
+import { median, quantile } from "../statistics.ts";
+import { correlation, estimateOf, meanEstimate, rankCorrelation, studentPoint } from "./statistics.ts";
 
 describe("studentPoint", () => {
   /** Student's density without its constant. */

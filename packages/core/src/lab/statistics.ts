@@ -1,24 +1,10 @@
+import { median } from "../statistics.ts";
+
 /** An estimate and where another run of the same measurement would come out, nine or nineteen times in twenty. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
   readonly high: number;
-}
-
-/** The middle value, or the mean of the two in the middle. NaN for none. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** The value below which the share lies; between two neighbours where it falls between them. NaN for none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  if (sorted.length === 0) return Number.NaN;
-  const position = share * (sorted.length - 1);
-  const below = Math.floor(position);
-  const above = Math.min(below + 1, sorted.length - 1);
-  const [low, high] = [sorted[below] as number, sorted[above] as number];
-  return low + (position - below) * (high - low);
 }
 
 function mean(values: readonly number[]): number {

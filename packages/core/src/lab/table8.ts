@@ -2,6 +2,7 @@ import { describe } from "../cost/describe.ts";
 import { build } from "../networks/build.ts";
 import { drawPlot } from "../plot/draw_plot.ts";
 import type { Finding, PagePart, PageSection } from "../plot/page.ts";
+import { median } from "../statistics.ts";
 import {
   figure,
   type LabOptions,
@@ -13,7 +14,7 @@ import {
   threadWords,
 } from "./lab.ts";
 import { type Contender, measureInTurns, type Samples } from "./measure_in_turns.ts";
-import { type Estimate, estimateOf, meanEstimate, median, rankCorrelation } from "./statistics.ts";
+import { type Estimate, estimateOf, meanEstimate, rankCorrelation } from "./statistics.ts";
 import { type Table8Level, type Table8Row, table8 } from "./table8_speeds.ts";
 import { count, number, numberRange, ratioRange } from "./words.ts";
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { graphBuilder } from "../graph/builder.ts";
 import { nodesOf } from "../graph/graph.ts";
+import { plainConvolution } from "../graph/operations.ts";
 import { tensor } from "../tensor.ts";
-import { pointwiseOperation, rewritten } from "../testing/rewritten.ts";
+import { rewritten } from "../testing/rewritten.ts";
 import { foldBatchNorm, scaleAndShift } from "./fold_batch_norm.ts";
 import { toProgram } from "./program.ts";
 
@@ -65,8 +66,8 @@ describe("fold batch norm", () => {
     const { after, difference } = rewritten(foldBatchNorm, (build) => {
       const x = build.input("input", [1, 2, 2, 3]);
       const kernel = build.parameter("kernel", [1, 1, 3, 3], { kind: "normal", deviation: 1 });
-      const first = build.node("first", pointwiseOperation, [x, kernel]);
-      const second = build.node("again", pointwiseOperation, [build.activation("relu", first, "relu"), kernel]);
+      const first = build.node("first", plainConvolution, [x, kernel]);
+      const second = build.node("again", plainConvolution, [build.activation("relu", first, "relu"), kernel]);
       return { plain: first, output: build.batchNorm("norm", second) };
     });
     expect([...after.weights.keys()].toSorted()).toEqual(["again/bias_folded", "again/kernel_folded", "kernel"]);

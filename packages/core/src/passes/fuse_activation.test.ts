@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { GraphBuilder, Value } from "../graph/builder.ts";
-import { activations, type Operation } from "../graph/operations.ts";
-import { pointwiseOperation, rewritten } from "../testing/rewritten.ts";
+import { activations, type Operation, plainConvolution } from "../graph/operations.ts";
+import { rewritten } from "../testing/rewritten.ts";
 import { fuseActivation } from "./fuse_activation.ts";
 
 /** The value before the activation is no longer rounded to float32. */
@@ -29,7 +29,7 @@ const producers: readonly [name: string, make: (build: GraphBuilder) => Value, f
 function withResidual(build: GraphBuilder): Value {
   const x = build.input("input", [1, 3, 3, 2]);
   const kernel = build.parameter("kernel", [1, 1, 2, 2], { kind: "normal", deviation: 1 });
-  const operation: Operation = { ...pointwiseOperation, activation: "relu", residual: true };
+  const operation: Operation = { ...plainConvolution, activation: "relu", residual: true };
   return build.node("conv", operation, [x, kernel, x]);
 }
 

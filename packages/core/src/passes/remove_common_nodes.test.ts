@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { pointwiseOperation, rewritten } from "../testing/rewritten.ts";
+import { plainConvolution } from "../graph/operations.ts";
+import { rewritten } from "../testing/rewritten.ts";
 import { removeCommonNodes } from "./remove_common_nodes.ts";
 
 describe("remove common nodes", () => {
@@ -36,7 +37,7 @@ describe("remove common nodes", () => {
     const { after } = rewritten(removeCommonNodes, (build) => {
       const x = build.input("input", [1, 3, 3, 4]);
       const kernels = ["k1", "k2"].map((name) => build.parameter(name, [1, 1, 4, 2], { kind: "normal", deviation: 1 }));
-      const [a, b, c] = [0, 0, 1].map((kernel, i) => build.node(`conv${i}`, pointwiseOperation, [x, kernels[kernel]!]));
+      const [a, b, c] = [0, 0, 1].map((kernel, i) => build.node(`conv${i}`, plainConvolution, [x, kernels[kernel]!]));
       return build.concatenate("join", [a!, b!, c!]);
     });
     expect(after.graph.nodes.filter(({ operation }) => operation.op === "convolution").map(({ name }) => name)).toEqual(

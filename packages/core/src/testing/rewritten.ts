@@ -1,7 +1,6 @@
 import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts";
 import { type Graph, nodesOf, verifyGraph } from "../graph/graph.ts";
 import { interpret } from "../graph/interpret.ts";
-import type { OperationOf } from "../graph/operations.ts";
 import { printGraph } from "../graph/print.ts";
 import { type Pass, type Program, toProgram, toWeights } from "../passes/program.ts";
 import { seededRandom } from "../random.ts";
@@ -17,19 +16,6 @@ export interface Rewritten {
   /** Largest difference between the outputs before and after, relative to the largest value. */
   readonly difference: number;
 }
-
-/** A 1x1 convolution with nothing fused into it, for nodes that share parameters. */
-export const pointwiseOperation: OperationOf<"convolution"> = {
-  op: "convolution",
-  stride: [1, 1],
-  padding: { top: 0, bottom: 0, left: 0, right: 0 },
-  dilation: [1, 1],
-  groups: 1,
-  bias: false,
-  activation: "none",
-  residual: false,
-  residualActivation: "none",
-};
 
 /** Builds a graph, draws its numbers, and runs `pass` on it. */
 export function rewritten(pass: Pass, body: (build: GraphBuilder) => Value | Record<string, Value>): Rewritten {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { type Graph, isNode } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
 import { build } from "../networks/build.ts";
 import { families } from "../networks/families.ts";
@@ -8,6 +7,7 @@ import { toFloat32, type Weights } from "../tensor.ts";
 import { relativeError } from "../testing/differences.ts";
 import { drawnStepInputs } from "../testing/gradients.ts";
 import { randomStep } from "../testing/random_step.ts";
+import { smoothNetwork } from "../testing/smooth_network.ts";
 import { type CompileTrainingOptions, compileStep, compileTraining } from "./compile_training.ts";
 import { interpretStep, type StepInterpretation } from "./interpret_step.ts";
 import type { StepGraph } from "./step_graph.ts";
@@ -61,14 +61,6 @@ async function compare(step: StepGraph, weights: Weights, inputs: Inputs, simd: 
   expect(noise).toBeLessThan(1e-2);
 }
 
-/** The network with swish for relu: no kinks that a rounding error may cross. */
-function smooth(graph: Graph): Graph {
-  const nodes = graph.nodes.map((node) =>
-    isNode(node, "activation") ? { ...node, operation: { op: "activation", activation: "swish" } as const } : node,
-  );
-  return { ...graph, nodes };
-}
-
 describe("compileTraining", () => {
   it("gives the interpreter's loss, logits and gradients for random networks", async () => {
     const unsupported: string[] = [];
@@ -89,7 +81,7 @@ describe("compileTraining", () => {
   it.each(Object.keys(families) as FamilyName[])(
     "gives the interpreter's gradients for %s",
     async (family) => {
-      const graph = smooth(build(`${family}_cifar`).graph);
+      const graph = smoothNetwork(build(`${family}_cifar`).graph);
       const weights = initializeWeights(graph, 1);
       const step = trainingStep(graph, { batch: 4 });
       await compare(step, weights, drawnStepInputs(step, 1), "relaxed");

@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts";
 import { type Graph, nodesOf } from "../graph/graph.ts";
-import { activations, type Operation, type OperationName, type Padding, type Pair } from "../graph/operations.ts";
+import {
+  activations,
+  type Operation,
+  type OperationName,
+  type Padding,
+  type Pair,
+  plainConvolution,
+} from "../graph/operations.ts";
 import { seededRandom } from "../random.ts";
 import { elementCount, type Shape } from "../tensor.ts";
 import { type Doubles, doubles, drawnStepInputs, elementErrors } from "../testing/gradients.ts";
@@ -66,18 +73,7 @@ const all = (side: number): Padding => ({ top: side, bottom: side, left: side, r
 const picture = [2, 4, 5, 6];
 
 function convolution(options: Partial<Extract<Operation, { op: "convolution" }>> = {}): Operation {
-  return {
-    op: "convolution",
-    stride: [1, 1],
-    padding: none,
-    dilation: [1, 1],
-    groups: 1,
-    bias: false,
-    activation: "none",
-    residual: false,
-    residualActivation: "none",
-    ...options,
-  };
+  return { ...plainConvolution, ...options };
 }
 
 const pool = { kernel: [3, 3] as Pair, stride: [2, 2] as Pair, padding: all(1), ceil: false };

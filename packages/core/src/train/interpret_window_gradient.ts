@@ -1,7 +1,6 @@
 import { sources } from "../graph/interpret_picture.ts";
-import { type Span, spans } from "../graph/interpret_pool.ts";
+import { eachWindow } from "../graph/interpret_pool.ts";
 import type { Operand } from "../graph/operand.ts";
-import type { Pair, Window } from "../graph/operations.ts";
 import type { GradientInterpreter } from "./interpret_gradient.ts";
 
 type Picture = readonly [n: number, h: number, w: number, c: number];
@@ -40,30 +39,6 @@ export const interpretKernelGradient: GradientInterpreter<"kernel_gradient"> = (
     }
   }
 };
-
-/** Gives each window, with its place in every picture and channel, to `visit`. */
-function eachWindow(
-  { kernel, stride, padding }: Window & { readonly kernel: Pair },
-  pooled: Operand,
-  picture: Operand,
-  visit: (index: number, rows: Span, columns: Span, cell: (ih: number, iw: number) => number) => void,
-): void {
-  const [batch, height, width, channels] = picture.shape as Picture;
-  const [, outHeight, outWidth] = pooled.shape as Picture;
-  const rows = spans(outHeight, height, kernel[0], stride[0], padding.top, padding.bottom);
-  const columns = spans(outWidth, width, kernel[1], stride[1], padding.left, padding.right);
-  let index = 0;
-  for (let n = 0; n < batch; n++) {
-    for (const row of rows) {
-      for (const column of columns) {
-        for (let c = 0; c < channels; c++) {
-          visit(index, row, column, (ih, iw) => ((n * height + ih) * width + iw) * channels + c);
-          index++;
-        }
-      }
-    }
-  }
-}
 
 /** The first of a window's largest cells, row by row, gets its gradient. */
 export const interpretMaxPoolGradient: GradientInterpreter<"max_pool_gradient"> = (operation, inputs, output) => {

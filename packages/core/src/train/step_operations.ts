@@ -1,6 +1,6 @@
 import { GraphError, ShapeError } from "../errors.ts";
 import { namedInferShape } from "../graph/graph.ts";
-import { activations, inferShape, type Operation, type OperationOf } from "../graph/operations.ts";
+import { activations, inferShape, type Operation, type OperationOf, plainConvolution } from "../graph/operations.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../tensor.ts";
 import type { GradientOperation, StepGraph, StepOperation, StepOperationOf } from "./step_graph.ts";
 
@@ -221,18 +221,6 @@ const rules = {
     return logits;
   },
 } satisfies { readonly [K in GradientName]: ShapeRule<K> };
-
-const plainConvolution: OperationOf<"convolution"> = {
-  op: "convolution",
-  stride: [1, 1],
-  padding: { top: 0, bottom: 0, left: 0, right: 0 },
-  dilation: [1, 1],
-  groups: 1,
-  bias: false,
-  activation: "none",
-  residual: false,
-  residualActivation: "none",
-};
 
 /** Whether only training has this operation; narrows its type. */
 export function isGradientOperation(operation: StepOperation): operation is GradientOperation {

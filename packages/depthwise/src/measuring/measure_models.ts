@@ -5,13 +5,14 @@ import {
   createCeiling,
   load,
   type Model,
+  median,
   type Network,
   OptionError,
   type StepTime,
   type Tuning,
   type Weights,
 } from "@depthwise/core";
-import { medianOf, type Spread, spreadOf } from "./statistics.ts";
+import { type Spread, spreadOf } from "./statistics.ts";
 
 /** A network to be measured. */
 export interface Subject {
@@ -134,7 +135,7 @@ export async function measureModels(
     await takeTurns(entrants.flatMap(clockedTurn), layers ? runs : 0, (done) =>
       onProgress(subjects.length + runs + done, total, "measuring layers"),
     );
-    return entrants.map((entrant) => measurementOf(entrant, medianOf(peaks)));
+    return entrants.map((entrant) => measurementOf(entrant, median(peaks)));
   } finally {
     for (const { model, profiled } of entrants) {
       model.dispose();
@@ -254,7 +255,7 @@ function gigamacsPerSecond(macs: number, milliseconds: number): number {
 
 function layerTimes(profiles: readonly (readonly StepTime[])[]): readonly LayerTime[] {
   const [first = []] = profiles;
-  const medians = first.map((_, step) => medianOf(profiles.map((profile) => (profile[step] as StepTime).milliseconds)));
+  const medians = first.map((_, step) => median(profiles.map((profile) => (profile[step] as StepTime).milliseconds)));
   const sum = medians.reduce((a, b) => a + b, 0);
   return first.map(({ name, op, macs }, step) => {
     const milliseconds = medians[step] as number;

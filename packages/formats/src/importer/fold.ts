@@ -1,6 +1,7 @@
 /** Arithmetic on constants: what shapes and weights are computed by in foreign graphs. */
 import { elementCount, formatShape, type Shape, UnsupportedError } from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
+import { gatherStrided, rowMajorStrides } from "../transpose.ts";
 import { type Constant, floatConstant, type NumberArray } from "./foreign_value.ts";
 
 /** What two numbers become. */
@@ -47,7 +48,7 @@ export function foldCast(budget: MemoryBudget, x: Constant, isInteger: boolean):
 
 /** The constant with its axes in another order. */
 export function foldTranspose(budget: MemoryBudget, x: Constant, order: readonly number[]): Constant {
-  const strides = stridesOf(x.shape);
+  const strides = rowMajorStrides(x.shape);
   const shape = order.map((axis) => x.shape[axis] as number);
   return pick(
     budget,
@@ -144,26 +145,9 @@ export function dequantize(
   return floatConstant(x.shape, data);
 }
 
-function stridesOf(shape: Shape): readonly number[] {
-  return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
-}
-
 /** Elements at the given strides of each axis of the result. */
 function pick(budget: MemoryBudget, x: Constant, shape: Shape, strides: readonly number[]): Constant {
-  const data = allocateLike(budget, x, x.data.length);
-  const position = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < data.length; to++) {
-    data[to] = x.data[from] as number;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      position[axis] = (position[axis] as number) + 1;
-      from += strides[axis] as number;
-      if ((position[axis] as number) < (shape[axis] as number)) break;
-      from -= (strides[axis] as number) * (shape[axis] as number);
-      position[axis] = 0;
-    }
-  }
-  return { ...x, shape, data };
+  return { ...x, shape, data: gatherStrided(x.data, allocateLike(budget, x, x.data.length), shape, strides) };
 }
 
 function broadcastShape(a: Shape, b: Shape): Shape {
@@ -180,8 +164,8 @@ function broadcastShape(a: Shape, b: Shape): Shape {
 function broadcastReader({ shape, data }: Constant, wanted: Shape): (position: number) => number {
   if (data.length === 1) return () => data[0] as number;
   const missing = wanted.length - shape.length;
-  const own = stridesOf(shape);
-  const strides = stridesOf(wanted);
+  const own = rowMajorStrides(shape);
+  const strides = rowMajorStrides(wanted);
   const axes = shape.flatMap((length, axis) => (length === 1 ? [] : [axis]));
   return (position) =>
     data[

@@ -1,11 +1,4 @@
-import {
-  type Activation,
-  type Operation,
-  type Padding,
-  type Shape,
-  UnsupportedError,
-  type Value,
-} from "@depthwise/core";
+import { type Operation, plainConvolution, type Shape, UnsupportedError, type Value } from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
 import { transpose } from "../transpose.ts";
 import {
@@ -343,29 +336,9 @@ export class Importer {
     if (picture?.shape.length !== 4 || operation.op !== "linear") return undefined;
     const [, height, width, channels] = picture.shape as readonly [number, number, number, number];
     const window = this.#drafts.reshapedParameter(kernel, [height, width, channels, kernel.shape[1] as number]);
-    const convolution = convolutionOf({ bias: operation.bias, activation: operation.activation });
+    const convolution = { ...plainConvolution, bias: operation.bias, activation: operation.activation } as const;
     return this.#drafts.add(name, convolution, [picture, window, ...(bias as Value[])]);
   }
-}
-
-const noPadding: Padding = { top: 0, bottom: 0, left: 0, right: 0 };
-
-/** A convolution of stride 1 without padding, but for what is given. */
-export function convolutionOf(
-  attributes: Partial<Extract<Operation, { op: "convolution" }>> & { readonly activation?: Activation },
-): Extract<Operation, { op: "convolution" }> {
-  return {
-    op: "convolution",
-    stride: [1, 1],
-    padding: noPadding,
-    dilation: [1, 1],
-    groups: 1,
-    bias: false,
-    activation: "none",
-    residual: false,
-    residualActivation: "none",
-    ...attributes,
-  };
 }
 
 /** The foreign axes with the given atoms, which are all of one axis of the value, nested in their order. */

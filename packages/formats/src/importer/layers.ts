@@ -1,8 +1,8 @@
 /** Layers of foreign graphs that work on channels: linear ones, batch norm, softmax. */
-import type { Shape, Value } from "@depthwise/core";
+import { plainConvolution, type Shape, type Value } from "@depthwise/core";
 import { type Atom, mergeAtoms, sameAtoms, shapeOf, wholeAxis } from "./axes.ts";
 import { type Constant, type View, viewOf } from "./foreign_value.ts";
-import { convolutionOf, type Importer } from "./importer.ts";
+import type { Importer } from "./importer.ts";
 
 /** The weights of a linear layer. */
 export interface LinearAttributes {
@@ -61,7 +61,7 @@ function linearOn(to: Importer, { value, axes }: View, attributes: LinearAttribu
   const result =
     last === 1
       ? to.emit({ op: "linear", bias: hasBias, activation: "none" }, [value, weights, ...offsets])
-      : to.emit(convolutionOf({ bias: hasBias }), [value, weights, ...offsets]);
+      : to.emit({ ...plainConvolution, bias: hasBias }, [value, weights, ...offsets]);
   return viewOf(result, axes.with(-1, wholeAxis(last, out)));
 }
 

@@ -1,8 +1,8 @@
 /** Convolutions and pools of foreign graphs: what slides a window over a picture. */
-import { type Padding, type Pair, type Shape, UnsupportedError, type Value } from "@depthwise/core";
+import { type Padding, type Pair, plainConvolution, type Shape, UnsupportedError, type Value } from "@depthwise/core";
 import type { Atom } from "./axes.ts";
 import { type Constant, type View, viewOf } from "./foreign_value.ts";
-import { convolutionOf, type Importer, type Layout } from "./importer.ts";
+import type { Importer, Layout } from "./importer.ts";
 
 /** How a window slides. */
 export interface WindowAttributes {
@@ -38,7 +38,7 @@ export function convolve(to: Importer, view: View, layout: Layout, attributes: C
   }
   const weights = to.transposedParameter("kernel", kernel, kernelOrder, kernelShape);
   const { window } = windowOf(x, [weights.shape[0] as number, weights.shape[1] as number], attributes);
-  const operation = convolutionOf({ ...window, dilation: attributes.dilation, groups, bias: bias !== undefined });
+  const operation = { ...plainConvolution, ...window, dilation: attributes.dilation, groups, bias: bias !== undefined };
   const offsets = bias === undefined ? [] : [to.listParameter("bias", bias)];
   return to.fromPicture(to.emit(operation, [x, weights, ...offsets]), layout);
 }

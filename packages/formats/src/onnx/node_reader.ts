@@ -1,62 +1,20 @@
-import { FormatError } from "@depthwise/core";
 import { scalarOf } from "../importer/arithmetic.ts";
 import { shapeOfValue, wrapped } from "../importer/channels.ts";
-import type { Constant, ForeignValue, View } from "../importer/foreign_value.ts";
+import type { ForeignValue } from "../importer/foreign_value.ts";
 import type { Importer } from "../importer/importer.ts";
+import { InputReader } from "../importer/input_reader.ts";
 import type { FileNode, FileTensor } from "./decode_onnx_file.ts";
 
 /** A node while it is read: its inputs and attributes, as what they must be. */
-export class NodeReader {
-  readonly to: Importer;
+export class NodeReader extends InputReader {
   readonly node: FileNode;
   /** Version of the operators' meaning. */
   readonly opset: number;
-  readonly #inputs: readonly (ForeignValue | undefined)[];
 
   constructor(to: Importer, node: FileNode, opset: number, inputs: readonly (ForeignValue | undefined)[]) {
-    this.to = to;
+    super(to, inputs);
     this.node = node;
     this.opset = opset;
-    this.#inputs = inputs;
-  }
-
-  /** All inputs that are there. */
-  get inputs(): readonly ForeignValue[] {
-    return this.#inputs.filter((input) => input !== undefined);
-  }
-
-  /** An input. */
-  value(position: number): ForeignValue {
-    const value = this.#inputs[position];
-    if (value !== undefined) return value;
-    throw new FormatError(`has no input ${position}, which it needs.`);
-  }
-
-  /** An input that is computed. */
-  view(position: number): View {
-    const value = this.value(position);
-    if (value.kind === "view") return value;
-    throw this.to.unsupported(`its input ${position} is a constant, and none of the constants that are computed here`);
-  }
-
-  /** An input that is known. */
-  constant(position: number): Constant {
-    const value = this.value(position);
-    if (value.kind === "constant") return value;
-    throw this.to.unsupported(`its input ${position} is computed; a constant is read`);
-  }
-
-  /** An input that is known, if it is there. */
-  optional(position: number): Constant | undefined {
-    return this.#inputs[position] === undefined ? undefined : this.constant(position);
-  }
-
-  /** Numbers of an input, few of them, if it is there. */
-  numbers(position: number): readonly number[] | undefined {
-    const constant = this.optional(position);
-    if (constant === undefined) return undefined;
-    this.to.budget.spend(16 * constant.data.length, "Lists of positions");
-    return Array.from(constant.data as Iterable<number> & ArrayLike<number>);
   }
 
   /** The one number of an input, if it is there. */

@@ -3,6 +3,7 @@ import {
   type GraphBuilder,
   graphBuilder,
   initializeWeights,
+  plainConvolution,
   type Shape,
   tensor,
   type Value,
@@ -315,17 +316,7 @@ describe("writeOnnx", () => {
   it("refuses what ONNX cannot say", () => {
     const computed = graphBuilder("computed");
     const x = computed.input("x", [1, 3, 3, 1]);
-    const operation = {
-      op: "convolution",
-      stride: [1, 1],
-      padding: { top: 0, bottom: 0, left: 0, right: 0 },
-      dilation: [1, 1],
-      groups: 1,
-      bias: false,
-      activation: "none",
-      residual: false,
-      residualActivation: "none",
-    } as const;
+    const operation = plainConvolution;
     const y = computed.node("c", operation, [x, computed.input("k", [3, 3, 1, 1])]);
     expect(() => writeOnnx(computed.build({ y }), new Map())).toThrow(/convolution "c": its kernel is computed by "k"/);
     const same = graphBuilder("same");

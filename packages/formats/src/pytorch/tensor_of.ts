@@ -1,6 +1,7 @@
 import { elementCount, FormatError, type Shape, type Tensor } from "@depthwise/core";
 import type { MemoryBudget } from "../memory_budget.ts";
-import { arrayTypes, type DType, viewOf } from "../typed_arrays.ts";
+import { gatherStrided } from "../transpose.ts";
+import { arrayTypes, viewOf } from "../typed_arrays.ts";
 import type { TensorRef } from "./torch_values.ts";
 
 /** Memory for a tensor beside its elements, about. */
@@ -39,7 +40,7 @@ export function tensorOf(
   budget.spend(count * bytesEach, `Tensor "${name}"`);
   const whole = storage.subarray(first * bytesEach, (last + 1) * bytesEach);
   const source = viewOf(whole, dtype, budget, `Tensor "${name}"`);
-  return { dtype, shape: size, data: gather(source, dtype, size, stride, count) } as Tensor;
+  return { dtype, shape: size, data: gatherStrided(source, new arrayTypes[dtype](count), size, stride) } as Tensor;
 }
 
 /** The storage's first element, if it is a view itself. */
@@ -54,28 +55,4 @@ function isContiguous(size: Shape, stride: readonly number[]): boolean {
     expected *= size[axis] as number;
   }
   return true;
-}
-
-function gather(
-  source: Tensor["data"],
-  dtype: DType,
-  size: Shape,
-  stride: readonly number[],
-  count: number,
-): Tensor["data"] {
-  const result = new arrayTypes[dtype](count);
-  const position = size.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < count; to++) {
-    result[to] = source[from] as never;
-    // The next position, last axis first: an axis that is full goes back to 0 and the one before it advances.
-    for (let axis = size.length - 1; axis >= 0; axis--) {
-      position[axis] = (position[axis] as number) + 1;
-      from += stride[axis] as number;
-      if ((position[axis] as number) < (size[axis] as number)) break;
-      from -= (stride[axis] as number) * (size[axis] as number);
-      position[axis] = 0;
-    }
-  }
-  return result;
 }

@@ -1,7 +1,8 @@
 import { FormatError } from "@depthwise/core";
 import { shapeOfValue, wrapped } from "../importer/channels.ts";
-import type { Constant, ForeignValue, View } from "../importer/foreign_value.ts";
+import type { ForeignValue } from "../importer/foreign_value.ts";
 import type { Importer, Layout } from "../importer/importer.ts";
+import { InputReader } from "../importer/input_reader.ts";
 import {
   booleanField,
   field,
@@ -44,42 +45,17 @@ export function parseInput(input: string): readonly [name: string, output: numbe
 const longestList = 4096;
 
 /** A node while it is read: its inputs and attributes, as what they must be. */
-export class GraphNode {
-  readonly to: Importer;
+export class GraphNode extends InputReader {
   readonly node: FileNode;
-  readonly inputs: readonly ForeignValue[];
 
   constructor(to: Importer, node: FileNode, inputs: readonly ForeignValue[]) {
-    this.to = to;
+    super(to, inputs);
     this.node = node;
-    this.inputs = inputs;
-  }
-
-  value(position: number): ForeignValue {
-    const value = this.inputs.at(position);
-    if (value !== undefined) return value;
-    throw new FormatError(`has no input ${position}, which it needs.`);
-  }
-
-  /** An input that is computed. */
-  view(position: number): View {
-    const value = this.value(position);
-    if (value.kind === "view") return value;
-    throw this.to.unsupported(`its input ${position} is a constant, and none of the constants that are computed here`);
-  }
-
-  /** An input that is known. */
-  constant(position: number): Constant {
-    const value = this.value(position);
-    if (value.kind === "constant") return value;
-    throw this.to.unsupported(`its input ${position} is computed; a constant is read`);
   }
 
   /** Numbers of an input, few of them. */
-  numbers(position: number): readonly number[] {
-    const { data } = this.constant(position);
-    this.to.budget.spend(16 * data.length, "Lists of positions");
-    return Array.from(data as ArrayLike<number>);
+  override numbers(position: number): readonly number[] {
+    return this.listOf(this.constant(position));
   }
 
   /** An axis of a value, negative ones counted from the end. */

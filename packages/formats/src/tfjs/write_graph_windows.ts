@@ -1,7 +1,15 @@
 /** Convolutions and pools: what slides a window over a picture. */
 import type { Activation, Node, OperationOf, Padding, Pair, Shape, ValueId } from "@depthwise/core";
 import { isPadded, poolPadding } from "../pool_padding.ts";
-import { paddingRule, reachedPadding, type WindowGeometry } from "../tflite/window_padding.ts";
+import {
+  geometryOf,
+  leastPadding,
+  paddedShape,
+  paddingRule,
+  planAverage,
+  reachedPadding,
+  type WindowGeometry,
+} from "../tflite/window_padding.ts";
 import { windowScales } from "../window_scales.ts";
 import type { TfjsBuilder } from "./tfjs_builder.ts";
 import { int32, integerList, type TfjsAttribute, text, textList } from "./tfjs_model.ts";
@@ -181,24 +189,19 @@ export function writeMaxPool(
   const x = node.inputs[0] as ValueId;
   const geometry = geometryOf(to.shape(x), node.shape, operation.kernel, operation.stride);
   const { uncounted } = poolPadding(operation, to.shape(x), node.shape);
-  const least = isInputNonNegative ? 0 : -3.4028234663852886e38;
+  const least = leastPadding(isInputNonNegative);
   const window = padded(to, to.read(x), to.shape(x), uncounted, geometry, least);
   return to.emit("MaxPool", [window.x], poolAttributes(operation, window.rule));
 }
 
 /** An average. TensorFlow's never counts padding: what counts is cells of zero, and where only a part counts the sums are scaled. */
 export function writeAveragePool(to: TfjsBuilder, operation: OperationOf<"average_pool">, node: Node): string {
-  const { kernel, stride } = operation;
   const x = node.inputs[0] as ValueId;
-  const shape = to.shape(x);
-  const { counted, uncounted } = poolPadding(operation, shape, node.shape);
-  const rule = isPadded(counted) ? undefined : paddingRule(uncounted, geometryOf(shape, node.shape, kernel, stride));
-  if (rule !== undefined) return to.emit("AvgPool", [to.read(x)], poolAttributes(operation, rule));
-  const cells = paddedShape(shape, counted);
-  const beyond = reachedPadding(uncounted, geometryOf(cells, node.shape, kernel, stride));
-  const all = reachedPadding(sumOf(counted, beyond), geometryOf(shape, node.shape, kernel, stride));
-  const mean = to.emit("AvgPool", [emitPad(to, to.read(x), all, 0)], poolAttributes(operation, "VALID"));
-  if (!isPadded(beyond)) return mean;
+  const plan = planAverage(operation, to.shape(x), node.shape);
+  if (plan.rule !== undefined) return to.emit("AvgPool", [to.read(x)], poolAttributes(operation, plan.rule));
+  const { around, cells, beyond } = plan;
+  const mean = to.emit("AvgPool", [emitPad(to, to.read(x), around, 0)], poolAttributes(operation, "VALID"));
+  if (beyond === undefined) return mean;
   const [, oh, ow] = node.shape as Picture;
   const scales = to.ownConstant("scales", [1, oh, ow, 1], () => windowScales(operation, cells, node.shape, beyond));
   return to.emit("Mul", [mean, scales]);
@@ -211,10 +214,6 @@ export function emitPad(to: TfjsBuilder, x: string, padding: Padding, value: num
   const table = to.constant(`paddings/${cells.join(",")}`, [4, 2], () => Int32Array.from(cells));
   if (value === 0) return to.emit("Pad", [x, table], { Tpaddings: int32 });
   return to.emit("PadV2", [x, table, to.scalar(value)], { Tpaddings: int32 });
-}
-
-function sumOf(a: Padding, b: Padding): Padding {
-  return { top: a.top + b.top, bottom: a.bottom + b.bottom, left: a.left + b.left, right: a.right + b.right };
 }
 
 function poolAttributes(
@@ -242,15 +241,4 @@ function padded(
   if (rule !== undefined) return { x, shape: shape as Picture, rule };
   const reached = reachedPadding(padding, geometry);
   return { x: emitPad(to, x, reached, value), shape: paddedShape(shape, reached), rule: "VALID" };
-}
-
-function paddedShape(shape: Shape, { top, bottom, left, right }: Padding): Picture {
-  const [n, h, w, c] = shape as Picture;
-  return [n, h + top + bottom, w + left + right, c];
-}
-
-function geometryOf(input: Shape, output: Shape, span: Pair, stride: Pair): WindowGeometry {
-  const [, h, w] = input as Picture;
-  const [, oh, ow] = output as Picture;
-  return { input: [h, w], output: [oh, ow], span, stride };
 }

@@ -5,7 +5,15 @@ import { windowScales } from "../window_scales.ts";
 import { emitActivation, fusedCode, mulOptions, split } from "./activations.ts";
 import type { TensorIndex, TfliteBuilder } from "./tflite_builder.ts";
 import { paddings, type TfliteOptions } from "./tflite_model.ts";
-import { paddingRule, reachedPadding, type WindowGeometry } from "./window_padding.ts";
+import {
+  geometryOf,
+  leastPadding,
+  paddedShape,
+  paddingRule,
+  planAverage,
+  reachedPadding,
+  type WindowGeometry,
+} from "./window_padding.ts";
 
 type Picture = readonly [N: number, H: number, W: number, C: number];
 
@@ -87,34 +95,27 @@ export function writeMaxPool(
   const x = node.inputs[0] as ValueId;
   const geometry = geometryOf(to.shape(x), node.shape, operation.kernel, operation.stride);
   const { uncounted } = poolPadding(operation, to.shape(x), node.shape);
-  const least = isInputNonNegative ? 0 : -3.4028234663852886e38;
+  const least = leastPadding(isInputNonNegative);
   const window = padded(to, to.read(x), to.shape(x), uncounted, geometry, least);
   return to.emit("MAX_POOL_2D", [window.x], node.shape, poolOptions(operation, window.rule));
 }
 
 /** An average. TFLite's never counts padding: what counts is cells of zero, and where only a part counts the sums are scaled. */
 export function writeAveragePool(to: TfliteBuilder, operation: OperationOf<"average_pool">, node: Node): TensorIndex {
-  const { kernel, stride } = operation;
   const x = node.inputs[0] as ValueId;
   const shape = to.shape(x);
-  const { counted, uncounted } = poolPadding(operation, shape, node.shape);
-  const rule = isPadded(counted) ? undefined : paddingRule(uncounted, geometryOf(shape, node.shape, kernel, stride));
-  if (rule !== undefined) return to.emit("AVERAGE_POOL_2D", [to.read(x)], node.shape, poolOptions(operation, rule));
-  const cells = paddedShape(shape, counted);
-  const beyond = reachedPadding(uncounted, geometryOf(cells, node.shape, kernel, stride));
-  const all = reachedPadding(sumOf(counted, beyond), geometryOf(shape, node.shape, kernel, stride));
-  const padded = emitPad(to, to.read(x), shape, all, 0);
-  const mean = to.emit("AVERAGE_POOL_2D", [padded], node.shape, poolOptions(operation, "VALID"));
-  if (!isPadded(beyond)) return mean;
+  const plan = planAverage(operation, shape, node.shape);
+  const average = (input: TensorIndex, rule: "SAME" | "VALID") =>
+    to.emit("AVERAGE_POOL_2D", [input], node.shape, poolOptions(operation, rule));
+  if (plan.rule !== undefined) return average(to.read(x), plan.rule);
+  const { around, cells, beyond } = plan;
+  const mean = average(emitPad(to, to.read(x), shape, around, 0), "VALID");
+  if (beyond === undefined) return mean;
   const [, oh, ow] = node.shape as Picture;
   const scales = to.ownConstant("scales", [1, oh, ow, 1], () => {
     return windowScales(operation, cells, node.shape, beyond);
   });
   return to.emit("MUL", [mean, scales], node.shape, mulOptions);
-}
-
-function sumOf(a: Padding, b: Padding): Padding {
-  return { top: a.top + b.top, bottom: a.bottom + b.bottom, left: a.left + b.left, right: a.right + b.right };
 }
 
 /** Rows and columns of a constant around a picture. */
@@ -148,15 +149,4 @@ function padded(
   const rule = paddingRule(padding, geometry);
   if (rule !== undefined) return { x, rule };
   return { x: emitPad(to, x, shape, reachedPadding(padding, geometry), value), rule: "VALID" };
-}
-
-function paddedShape(shape: Shape, { top, bottom, left, right }: Padding): Picture {
-  const [n, h, w, c] = shape as Picture;
-  return [n, h + top + bottom, w + left + right, c];
-}
-
-function geometryOf(input: Shape, output: Shape, span: Pair, stride: Pair): WindowGeometry {
-  const [, h, w] = input as Picture;
-  const [, oh, ow] = output as Picture;
-  return { input: [h, w], output: [oh, ow], span, stride };
 }

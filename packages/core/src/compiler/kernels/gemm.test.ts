@@ -1,8 +1,7 @@
 import { describe, it } from "vitest";
-import { activations, type Pair } from "../../graph/operations.ts";
+import { activations, type Pair, plainConvolution } from "../../graph/operations.ts";
 import { combinations, expectAll } from "../../testing/grid.ts";
 import { smallGraph } from "../../testing/one_node.ts";
-import { pointwiseOperation } from "../../testing/rewritten.ts";
 
 describe("pointwise convolutions", () => {
   // One vector, whole tiles, one less and one more, primes; and pictures of fewer pixels than a tile has.
@@ -45,7 +44,7 @@ describe("pointwise convolutions", () => {
           const kernel = build.parameter("kernel", [1, 1, 5, outputs], { kind: "normal", deviation: 1 });
           const other = build.input("residual", [1, 3, 4, outputs]);
           const operation = {
-            ...pointwiseOperation,
+            ...plainConvolution,
             activation,
             residual,
             residualActivation: residual ? after : "none",
