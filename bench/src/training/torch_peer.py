@@ -3,11 +3,14 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch_network import Network
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from torch_network import Network  # noqa: E402
 
 
 def read_tensors(file, entries):

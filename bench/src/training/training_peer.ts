@@ -41,7 +41,8 @@ export interface Trainer extends Disposable {
 }
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-const python = process.env.DEPTHWISE_PYTHON ?? "python3";
+/** The interpreter that PyTorch is looked for in. */
+export const python = process.env.DEPTHWISE_PYTHON ?? "python3";
 const node = ["--conditions=@depthwise/source", "--no-warnings"];
 
 const commands: Readonly<Record<TrainerName, readonly [command: string, args: readonly string[]]>> = {

@@ -28,9 +28,12 @@ def window(x, attributes, fill=0.0):
 
 
 class Network(nn.Module):
-    """Runs the nodes of a graph in order; parameters keep our names."""
+    """Runs the nodes of a graph in order; parameters keep our names.
 
-    def __init__(self, graph, weights):
+    `weights` holds our layouts, [kh, kw, in, out] and [in, out], unless `native` says that they are PyTorch's.
+    """
+
+    def __init__(self, graph, weights, native=False):
         super().__init__()
         self.nodes = [{**node["operation"], "name": node["name"], "inputs": node["inputs"]} for node in graph["nodes"]]
         self.output = graph["outputs"][0]["value"]
@@ -42,9 +45,10 @@ class Network(nn.Module):
             value = weights[node["name"]]
             op = kernels.get(position)
             if op == "convolution":
-                value = value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+                value = value if native else value.permute(3, 2, 0, 1)
+                value = value.contiguous(memory_format=torch.channels_last)
             elif op == "linear":
-                value = value.t().contiguous()
+                value = value.flatten(1) if native else value.t().contiguous()
             name = node["name"].replace("/", "|").replace(".", "_")
             if node["trainable"]:
                 self.register_parameter(name, nn.Parameter(value))
