@@ -25,6 +25,11 @@ export interface DepthRun {
   readonly stepBytes: number;
 }
 
+/** Single stretches one after the other, in one loop that they share: where there are several, a loop for each is much code. */
+export interface DepthRuns {
+  readonly runs: readonly DepthRun[];
+}
+
 /** Floats at any distances from the pixel: `entries` of the kernel's table, from the entry `first` on. */
 export interface DepthTable {
   readonly input: number;
@@ -55,7 +60,7 @@ export interface GemmSpec {
   readonly groupInputBytes: number;
   readonly groupOutputBytes: number;
   /** The walk over a pixel's inputs. Runs and lists hold for every group; of a table each group has its own. */
-  readonly depth: readonly (DepthRun | DepthList | DepthTable)[];
+  readonly depth: readonly (DepthRun | DepthRuns | DepthList | DepthTable)[];
   /** K. */
   readonly depthCount: number;
   readonly segments: readonly Segment[];
@@ -222,6 +227,8 @@ class GemmEmitter {
         // A thread's share may be shorter than a tile; its neighbours' pixels are then computed again, to the same bits.
         f.set(tile.first, select(i32.lt_s(tile.first, 0), i32.const(0), tile.first));
       } else f.set(tile.first, m);
+      for (const [row, line] of tile.lines.entries())
+        f.set(line, i32.div_u(row === 0 ? tile.first : i32.add(tile.first, row), this.#spec.width));
       tile.inputs.forEach((pointers, i) => this.#setPointers(pointers, this.#inputs[i] as I32, tile.first));
       this.#setPointers(tile.output, this.#output, tile.first);
       if (tile.residual) this.#setPointers(tile.residual, this.#residual as I32, tile.first);
@@ -236,12 +243,16 @@ class GemmEmitter {
       return { map, locals: Array.from({ length: count }, (_, i) => f.local(`${name}${index}_${i}`, "i32")) };
     };
     const { inputs, output, residual } = this.#spec;
+    const wraps = inputs.some((map) => map.wrapBytes !== 0);
     return {
       first: f.local(`first${index}`, "i32"),
-      inputs: inputs.map((map, i) => pointersFor(map, `x${i}_`)),
+      inputs: this.#hasRuns() ? [] : inputs.map((map, i) => pointersFor(map, `x${i}_`)),
       output: pointersFor(output, "y"),
       residual: residual && pointersFor(residual, "r"),
-      cursors: Array.from({ length: inputs.some((map) => map.wrapBytes !== 0) ? segment.rows : 1 }, (_, i) =>
+      lines: Array.from({ length: this.#hasRuns() && wraps ? segment.rows : 0 }, (_, i) =>
+        f.local(`line${index}_${i}`, "i32"),
+      ),
+      cursors: Array.from({ length: this.#hasRuns() || wraps ? segment.rows : 1 }, (_, i) =>
         f.local(`cursor${index}_${i}`, "i32"),
       ),
       sums: Array.from({ length: segment.rows }, (_, row) =>
@@ -251,6 +262,11 @@ class GemmEmitter {
       value: f.local(`a${index}`, "v128"),
       end: f.local(`end${index}`, "i32"),
     };
+  }
+
+  /** Whether runs share a loop: that finds a tile's pixels by itself, run by run. */
+  #hasRuns(): boolean {
+    return this.#spec.depth.some((walk) => "runs" in walk);
   }
 
   #setPointers({ map, locals }: TilePointers, base: I32, first: Local<"i32">): void {
@@ -275,6 +291,7 @@ class GemmEmitter {
     for (const walk of depth) {
       if ("entries" in walk) this.#depthTable(segment, tile, weights, walk);
       else if ("offsetsBytes" in walk) this.#depthList(segment, tile, weights, walk);
+      else if ("runs" in walk) this.#depthRuns(segment, tile, weights, walk);
       else this.#depthRun(segment, tile, weights, walk);
     }
     this.#store(segment, tile, column);
@@ -294,6 +311,57 @@ class GemmEmitter {
         return v128.load32_splat(pointer, { offset: offset + k * FLOAT });
       });
       if (run.repeat > 1) advance(run.stepBytes - run.count * FLOAT);
+    });
+  }
+
+  /** Each run sets where its pixels are and where its weights end; the loop over the floats of a run is the same for all. */
+  #depthRuns(segment: Segment, tile: TileState, weights: Local<"i32">, { runs }: DepthRuns): void {
+    const f = this.#f;
+    const stepBytes = segment.vectors * LANES * FLOAT;
+    const unroll = unrolledSteps(segment);
+    const runEnd = f.local("runEnd", "i32");
+    const { inputs } = this.#spec;
+    const [base, pixelBytes, wrapBytes] = ["runBase", "runPixel", "runWrap"].map((name) => f.local(name, "i32")) as [
+      Local<"i32">,
+      Local<"i32">,
+      Local<"i32">,
+    ];
+    const begin = ({ input, offsetBytes, count }: DepthRun): void => {
+      const map = inputs[input] as PixelMap;
+      f.set(base, i32.add(this.#inputs[input] as I32, offsetBytes));
+      f.set(pixelBytes, i32.const(map.pixelBytes));
+      if (tile.lines.length > 0) f.set(wrapBytes, i32.const(map.wrapBytes));
+      f.set(tile.end, i32.add(weights, (count - (count % unroll)) * stepBytes));
+      f.set(runEnd, i32.add(weights, count * stepBytes));
+    };
+    const spread = (): void => {
+      f.set(base, i32.add(base, i32.mul(tile.first, pixelBytes)));
+      for (const [row, cursor] of tile.cursors.entries()) {
+        const line = tile.lines[row];
+        f.set(cursor, line === undefined ? base : i32.add(base, i32.mul(line, wrapBytes)));
+        if (row + 1 < tile.cursors.length) f.set(base, i32.add(base, pixelBytes));
+      }
+    };
+    const chunk = (steps: number): void => {
+      for (let k = 0; k < steps; k++) {
+        this.#multiplyAdd(segment, tile, weights, k * stepBytes, (row) =>
+          v128.load32_splat(tile.cursors[row] as Local<"i32">, { offset: k * FLOAT }),
+        );
+      }
+      for (const cursor of tile.cursors) f.set(cursor, i32.add(cursor, steps * FLOAT));
+      f.set(weights, i32.add(weights, steps * stepBytes));
+    };
+    f.repeat({ name: "run", from: 0, to: runs.length, step: 1 }, (run) => {
+      choose(f, run, runs.length, (i) => begin(runs[i] as DepthRun));
+      spread();
+      f.while(
+        () => i32.lt_u(weights, tile.end),
+        () => chunk(unroll),
+      );
+      f.while(
+        () => i32.lt_u(weights, runEnd),
+        () => chunk(1),
+      );
     });
   }
 
@@ -327,7 +395,7 @@ class GemmEmitter {
     });
   }
 
-  /** `count` steps of K, unrolled so that a trip holds about 48 multiply-adds. */
+  /** `count` steps of K, unrolled. */
   #depthLoop(
     segment: Segment,
     tile: TileState,
@@ -338,7 +406,7 @@ class GemmEmitter {
   ): void {
     const f = this.#f;
     const stepBytes = segment.vectors * LANES * FLOAT;
-    const unroll = Math.min(count, Math.max(2, Math.floor(48 / (segment.rows * segment.vectors))));
+    const unroll = Math.min(count, unrolledSteps(segment));
     const trips = Math.floor(count / unroll);
     const chunk = (steps: number) => {
       for (let k = 0; k < steps; k++) this.#multiplyAdd(segment, tile, weights, k * stepBytes, input(k));
@@ -404,10 +472,32 @@ class GemmEmitter {
   }
 }
 
+/** Steps of K in a trip: about 48 multiply-adds. */
+function unrolledSteps({ rows, vectors }: Segment): number {
+  return Math.max(2, Math.floor(48 / (rows * vectors)));
+}
+
+/** The body of the number that `which` holds, of `count`: by halves. */
+function choose(f: FunctionBuilder, which: I32, count: number, body: (i: number) => void, first: number = 0): void {
+  if (count === 1) {
+    body(first);
+    return;
+  }
+  const half = count >> 1;
+  f.if(
+    i32.lt_u(which, first + half),
+    () => choose(f, which, half, body, first),
+    () => choose(f, which, count - half, body, first + half),
+  );
+}
+
 /** The locals of one segment. */
 interface TileState {
   readonly first: Local<"i32">;
+  /** None where runs share a loop. */
   readonly inputs: readonly TilePointers[];
+  /** The output's line of each pixel, where runs share a loop and an input has a border. */
+  readonly lines: readonly Local<"i32">[];
   readonly output: TilePointers;
   readonly residual: TilePointers | undefined;
   readonly cursors: readonly Local<"i32">[];
