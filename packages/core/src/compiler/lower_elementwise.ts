@@ -3,6 +3,7 @@ import type { Activation, OperationOf, Padding } from "../graph/operations.ts";
 import { scaleAndShift } from "../passes/fold_batch_norm.ts";
 import {
   channelCopyKernel,
+  channelGatherKernel,
   type ElementwiseSpec,
   elementwiseKernel,
   rowCopyKernel,
@@ -290,23 +291,44 @@ export function copyCalls(
     pair.table.push(place.channel * FLOAT, target.channel * FLOAT);
     pairs.set(key, pair);
   });
-  return [...pairs.values()].map(({ input, output, table }) => {
+  return [...pairs.values()].flatMap(({ input, output, table }) => {
     const channels = table.length / 2;
     const isWhole =
       channels === input.stride &&
       channels === output.stride &&
       table.every((bytes, i) => bytes === Math.floor(i / 2) * FLOAT);
-    if (isWhole) return rowCopy(to, input, output, from, address);
-    const spec = { width: from.width, channels, input: strideOf(input), output: strideOf(output) };
+    if (isWhole) return [rowCopy(to, input, output, from, address)];
+    const common = { args: [address(input), address(output)], units: from.height, grain: 1, rows: rowByRow };
+    const place = { width: from.width, input: strideOf(input), output: strideOf(output) };
+    const runs = targetRuns(table);
+    if (runs.length <= MOST_GATHERS && runs.every(({ sources }) => sources.length >= LANES)) {
+      return runs.map(({ firstBytes, sources }): Call => {
+        const spec = { ...place, channels: sources.length, firstBytes };
+        const name = `f32_gather_channels_${spec.channels}_at${firstBytes}_w${spec.width}_${strideNames(spec.input, spec.output)}`;
+        const kernel = to.kernel(name, (n) => channelGatherKernel(n, spec));
+        return { ...common, kernel, args: [...common.args, integers(sources)] };
+      });
+    }
+    const spec = { ...place, channels };
     const name = `f32_copy_channels_${channels}_w${spec.width}_${strideNames(spec.input, spec.output)}`;
-    return {
-      kernel: to.kernel(name, (n) => channelCopyKernel(n, spec)),
-      args: [address(input), address(output), integers(table)],
-      units: from.height,
-      grain: 1,
-      rows: rowByRow,
-    };
+    const kernel = to.kernel(name, (n) => channelCopyKernel(n, spec));
+    return [{ ...common, kernel, args: [...common.args, integers(table)] }];
   });
+}
+
+/** More stretches of the output than this are copied channel by channel: each would be a pass over the picture. */
+const MOST_GATHERS = 4;
+
+/** Stretches of the output that lie side by side, from pairs of distances in the input's pixel and the output's. */
+function targetRuns(table: readonly number[]): readonly { firstBytes: number; sources: number[] }[] {
+  const pairs = table.flatMap((source, i) => (i % 2 === 0 ? [{ source, target: table[i + 1] as number }] : []));
+  const runs: { firstBytes: number; sources: number[] }[] = [];
+  for (const { source, target } of pairs.toSorted((a, b) => a.target - b.target)) {
+    const last = runs.at(-1);
+    if (last && target === last.firstBytes + last.sources.length * FLOAT) last.sources.push(source);
+    else runs.push({ firstBytes: target, sources: [source] });
+  }
+  return runs;
 }
 
 function rowCopy(to: Lowering, input: Buffer, output: Buffer, view: View, address: (buffer: Buffer) => Address): Call {

@@ -148,6 +148,60 @@ export function channelCopyKernel(name: string, spec: ChannelCopySpec): Kernel {
   };
 }
 
+/** Channels from anywhere within each pixel, side by side into another: at least a vector of them. Units are rows. */
+export interface ChannelGatherSpec extends ChannelCopySpec {
+  /** Bytes of the first one in the output's pixel. */
+  readonly firstBytes: number;
+}
+
+/**
+ * Parameters: `input`, `output`, `table` (for each channel its distance in the input's pixel). Four are put together and stored at once; the
+ * last vector is moved back to end with the last channel.
+ */
+export function channelGatherKernel(name: string, spec: ChannelGatherSpec): Kernel {
+  const { channels, firstBytes } = spec;
+  const whole = Math.floor(channels / LANES);
+  return {
+    name,
+    params: ["input", "output", "table"],
+    emit(f, p) {
+      const { input, output, table, start, end } = p as Record<
+        "input" | "output" | "table" | "start" | "end",
+        Local<"i32">
+      >;
+      const [from, to, at, into] = ["from", "to", "at", "into"].map((local) => f.local(local, "i32")) as [
+        Local<"i32">,
+        Local<"i32">,
+        Local<"i32">,
+        Local<"i32">,
+      ];
+      const gather = (entries: Local<"i32">, entriesOffset: number, target: Local<"i32">, targetOffset: number) => {
+        const address = (lane: number) => i32.add(from, i32.load(entries, { offset: entriesOffset + lane * FLOAT }));
+        let value = v128.load32_zero(address(0));
+        for (let lane = 1; lane < LANES; lane++) value = v128.load32_lane(address(lane), value, lane);
+        f.do(v128.store(target, value, { offset: targetOffset }));
+      };
+      f.for({ name: "row", from: start, to: end, step: 1 }, (row) => {
+        f.set(from, i32.add(input, i32.mul(row, spec.input.rowBytes)));
+        f.set(to, i32.add(output, i32.mul(row, spec.output.rowBytes)));
+        f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, () => {
+          f.set(at, table);
+          f.set(into, to);
+          f.repeat({ name: "vector", from: 0, to: whole, step: 1 }, () => {
+            gather(at, 0, into, firstBytes);
+            f.set(at, i32.add(at, LANES * FLOAT));
+            f.set(into, i32.add(into, LANES * FLOAT));
+          });
+          const last = (channels - LANES) * FLOAT;
+          if (channels % LANES > 0) gather(table, last, to, firstBytes + last);
+          f.set(from, i32.add(from, spec.input.pixelBytes));
+          f.set(to, i32.add(to, spec.output.pixelBytes));
+        });
+      });
+    },
+  };
+}
+
 /** A buffer's border, or all of it, set to one value. Its one unit is the whole. */
 export interface FillSpec {
   readonly value: number;
