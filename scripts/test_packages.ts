@@ -41,7 +41,7 @@ try {
   mkdirSync(project);
   run(root, "npm", "pack", "--workspaces", "--pack-destination", tarballs, "--silent");
   const packed = readdirSync(tarballs).map((name) => join(tarballs, name));
-  expect(packed.length === 3, "three packages pack", packed.join("\n"));
+  expect(packed.length === 4, "four packages pack", packed.join("\n"));
 
   writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
   run(project, "npm", "install", "--no-audit", "--no-fund", "--silent", ...packed);

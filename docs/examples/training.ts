@@ -4,7 +4,7 @@ import {
   build,
   defaultRecipe,
   drawShapes,
-  initializeWeights,
+  initializeForTraining,
   train,
 } from "depthwise";
 
@@ -24,7 +24,7 @@ const epochs = train(
     validation: () => batchesInMemory(unseen, { batch, preprocessing }),
   },
   recipe,
-  { weights: initializeWeights(network.graph, 0) },
+  { weights: initializeForTraining(network.graph, 0) },
 );
 for await (const { record, weights } of epochs) {
   const right = Math.round(100 * (record.validationTop1 ?? 0));

@@ -139,6 +139,7 @@ export {
   evaluate,
 } from "./train/evaluate.ts";
 export { headParameters } from "./train/head.ts";
+export { initializeForTraining } from "./train/initialize_for_training.ts";
 export type { OptimizerName } from "./train/kernels/optimizer.ts";
 export { defaultRecipe, type Recipe } from "./train/recipe.ts";
 export type { EpochProgress, TrainingBatch } from "./train/run_epoch.ts";

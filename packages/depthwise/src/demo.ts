@@ -19,6 +19,7 @@ import { paletteOf, print } from "./command_line/terminal.ts";
 import { classifiedText } from "./demo/classify_shapes.ts";
 import { type Trained, trainShapes } from "./demo/train_shapes.ts";
 import { writtenText } from "./demo/write_module.ts";
+import { zooText } from "./demo/zoo_table.ts";
 import { type Measurement, measureModels } from "./measuring/measure_models.ts";
 import { dominantLayersText, measurementsText, slowestLayersText } from "./measuring/measurement_text.ts";
 
@@ -183,7 +184,11 @@ for (const [i, { name, interpreterMilliseconds }] of checked
 print(`\n${bold(`6. Where the time goes: the ${layersShown} slowest layers`)}`);
 for (const each of measured.slice(1)) print(`\n${dominantLayersText(each)}\n\n${slowestLayersText(each, layersShown)}`);
 
-print(`\n${bold("7. The trained network as files that need nothing else, in Node, pages and workers")}\n`);
+print(`\n${bold("7. The zoo: one network of each family, trained on CIFAR-10")}\n`);
+print(await zooText(dim));
+print(dim("Accuracy on the 10,000 test pictures, from the training records; `npm run accuracy` measures it again."));
+
+print(`\n${bold("8. The network of step 2 as files that need nothing else, in Node, pages and workers")}\n`);
 print(await writtenText(trained, dim));
 
 print(`
@@ -191,5 +196,6 @@ ${bold("Next")}
   npm run depthwise -- train YOUR_FOLDER --model mobilenet_v2_0.5_128 -o yours.safetensors
   npm run depthwise -- describe mobilenet_v2_1.0_224            ${dim("# what it costs, layer by layer")}
   npm run depthwise -- bench mobilenet_v2_1.0_224 --layers      ${dim("# every layer's time")}
+  npm run depthwise -- classify mobilenet_v2_cifar photo.jpg    ${dim("# with the zoo's weights: ten classes")}
   npm run depthwise -- classify mobilenet_v2_1.0_224 --weights FILE photo.jpg
   npm run depthwise -- --help`);

@@ -11,11 +11,13 @@ import {
   type Weights,
   withInputSize,
 } from "@depthwise/core";
+import { isTrained } from "@depthwise/zoo";
 import { parseLabels } from "./classification/labels.ts";
 import type { WeightsOptions } from "./command_line/invocation.ts";
 import type { ModelArgument } from "./command_line/model_argument.ts";
 import { readBytes } from "./command_line/read_bytes.ts";
 import { note } from "./command_line/terminal.ts";
+import { openTrained } from "./zoo/open_trained.ts";
 
 /** A network with its numbers. */
 export interface OpenedModel {
@@ -34,8 +36,8 @@ export async function openNetwork(argument: ModelArgument): Promise<Network> {
 }
 
 /**
- * The network of a MODEL argument with weights: those of `--weights`, of the model file, or drawn from `--seed` (default 0). Files may be of any
- * format that is read.
+ * The network of a MODEL argument with weights: those of `--weights`, of the model file, of the zoo if it has the variant, or drawn from
+ * `--seed` (default 0). Files may be of any format that is read.
  *
  * Labels and preprocessing of a weights file that this library wrote go with its weights.
  *
@@ -47,6 +49,9 @@ export async function openModel(argument: ModelArgument, { weights, seed }: Weig
     if (seed !== undefined) throw new OptionError("--seed draws weights for a name; a model file brings its own.");
     return openFile(argument);
   }
+  const { subject, options } = argument;
+  const isPlainName = weights === undefined && seed === undefined && Object.keys(options).length === 0;
+  if (isPlainName && isTrained(subject)) return openTrained(subject);
   const network = await openNetwork(argument);
   if (weights === undefined) return { network, weights: initializeWeights(network.graph, seed ?? 0) };
   return withWeightsFile(network, weights);

@@ -6,7 +6,7 @@ import { writePytorch } from "./pytorch/write_pytorch.ts";
 import { formatOf, readModel } from "./read_model.ts";
 import { writeTflite } from "./tflite/write_tflite.ts";
 
-const network = build("squeezenet_cifar");
+const network = build("squeezenet_cifar", { batchNorm: false });
 const weights = initializeWeights(network.graph, 1);
 const tensors = exchangeTensors(weights, network, { naming: "torchvision" });
 const files = {

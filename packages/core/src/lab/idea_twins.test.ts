@@ -7,12 +7,12 @@ import { type Idea, ideas } from "./idea_twins.ts";
 const named = (id: string): Idea => ideas.find((idea) => idea.id === id) as Idea;
 const macs = (id: string) => {
   const { withIdea, withoutIdea } = named(id);
-  return [cost(withIdea()).macs, cost(withoutIdea()).macs] as const;
+  return [cost(withIdea("published")).macs, cost(withoutIdea("published")).macs] as const;
 };
 
 describe("ideas and their twins", () => {
   it.each(ideas.map((idea) => [idea.id, idea] as const))("%s: two graphs that take and give the same", (_, idea) => {
-    const [own, twin] = [idea.withIdea(), idea.withoutIdea()];
+    const [own, twin] = [idea.withIdea("published"), idea.withoutIdea("published")];
     verifyGraph(own);
     verifyGraph(twin);
     expect(cost(own).macs + cost(own).memoryAccessBytes).not.toBe(cost(twin).macs + cost(twin).memoryAccessBytes);
@@ -20,6 +20,18 @@ describe("ideas and their twins", () => {
     expect(nodesOf(twin, "input").map(({ shape }) => shape)).toEqual(nodesOf(own, "input").map(({ shape }) => shape));
     expect(cost(twin).classes).toBe(cost(own).classes);
   });
+
+  it.each(ideas.map((idea) => [idea.id, idea] as const))(
+    "%s: small ones tell ten classes apart at 32x32",
+    (_, idea) => {
+      for (const graph of [idea.withIdea("small"), idea.withoutIdea("small")]) {
+        verifyGraph(graph);
+        expect(cost(graph)).toMatchObject({ input: [32, 32, 3], classes: 10 });
+      }
+      const [own, twin] = [cost(idea.withIdea("small")), cost(idea.withoutIdea("small"))];
+      expect(own.macs + own.memoryAccessBytes).not.toBe(twin.macs + twin.memoryAccessBytes);
+    },
+  );
 
   it("MobileNet V1 with standard convolutions does eight to nine times the work (its table 4)", () => {
     const [own, twin] = macs("separable");
@@ -35,10 +47,12 @@ describe("ideas and their twins", () => {
   });
 
   it("without its shuffle a unit of three groups joins a third of its channel pairs", () => {
-    const blocks = describeConnections(named("shuffle").withoutIdea());
+    const blocks = describeConnections(named("shuffle").withoutIdea("published"));
     const unit = blocks.find(({ block }) => block === "stage3/unit2");
     expect(unit?.unconnectedShare).toBeCloseTo(2 / 3, 12);
-    const whole = describeConnections(named("shuffle").withIdea()).find(({ block }) => block === "stage3/unit2");
+    const whole = describeConnections(named("shuffle").withIdea("published")).find(
+      ({ block }) => block === "stage3/unit2",
+    );
     expect(whole?.unconnectedShare).toBe(0);
   });
 
@@ -47,6 +61,8 @@ describe("ideas and their twins", () => {
       cost(graph)
         .layers.filter(({ groups }) => groups === 1)
         .reduce((sum, { parameters }) => sum + parameters, 0);
-    expect(weights(named("inverted residual").withIdea())).toBe(weights(named("inverted residual").withoutIdea()));
+    expect(weights(named("inverted residual").withIdea("published"))).toBe(
+      weights(named("inverted residual").withoutIdea("published")),
+    );
   });
 });

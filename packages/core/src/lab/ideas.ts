@@ -16,12 +16,15 @@ import {
 } from "./lab.ts";
 import { type Contender, measureInTurns, type Samples } from "./measure_in_turns.ts";
 import { type Estimate, estimateOf } from "./statistics.ts";
+import { type IdeaAccuracy, type IdeasTraining, trainIdeas } from "./train_ideas.ts";
 import { count, listed, numberRange, percent, ratio, ratioRange } from "./words.ts";
 
 /** Options of the ideas' lab. */
 export interface IdeasOptions extends LabOptions {
   /** Ids of the ideas that are measured. Default: all. */
   readonly only?: readonly string[];
+  /** Trains a small network of each idea and its twin. Default: nothing is trained. */
+  readonly training?: IdeasTraining | undefined;
 }
 
 /** What a network costs. */
@@ -48,29 +51,47 @@ export interface IdeaMeasurement {
     /** The twin's time over the idea's. */
     readonly ratio: Estimate;
   }[];
+  /** Of the small networks, where they were trained. */
+  readonly accuracy?: IdeaAccuracy;
 }
 
 export type IdeasResult = LabResult<"ideas", readonly IdeaMeasurement[]>;
 
 const defaults = { sessions: 6, rounds: 3, warmUp: 100, seconds: 140 };
+/** Share of the work that measuring is where networks are trained too. */
+const shareMeasured = 0.05;
 
 /** Every idea of the field against its twin without it. */
 export async function runIdeas(options: IdeasOptions): Promise<IdeasResult> {
   const start = performance.now();
   const chosen = ideas.filter(({ id }) => options.only?.includes(id) ?? true);
   const threads = threadCounts(options.device);
-  const measuring = measuringOptions(options, defaults);
+  const { training, seed = 0, onProgress = () => {} } = options;
+  const measuredShare = training ? shareMeasured : 1;
+  const measuring = measuringOptions(
+    { ...options, onProgress: (share, what) => onProgress(measuredShare * share, what) },
+    defaults,
+  );
   const samples = await measureInTurns(
     chosen.flatMap((idea) => threads.map((each) => contendersOf(idea, each))),
     measuring,
   );
-  const data = chosen.map((idea) => measurementOf(idea, threads, samples));
+  const accuracies =
+    training &&
+    (await trainIdeas(chosen, training, seed, (share, what) =>
+      onProgress(measuredShare + (1 - measuredShare) * share, what),
+    ));
+  const data = chosen.map((idea) => ({
+    ...measurementOf(idea, threads, samples),
+    ...(accuracies ? { accuracy: accuracies.get(idea.id) as IdeaAccuracy } : {}),
+  }));
   return {
     lab: "ideas",
     format: 1,
     device: options.device,
     settings: {
       ...measuringSettings(measuring, samples),
+      ...(training ? { trainedOn: training.data, epochs: training.epochs, imagesOfEpoch: training.images } : {}),
     },
     seconds: (performance.now() - start) / 1000,
     findings: data.map(findingOf),
@@ -92,8 +113,8 @@ function nameOf(id: string, threads: number, side: "with" | "without"): string {
 
 function contendersOf({ id, withIdea, withoutIdea }: Idea, threads: number): readonly Contender[] {
   return [
-    { name: nameOf(id, threads, "with"), graph: withIdea, threads },
-    { name: nameOf(id, threads, "without"), graph: withoutIdea, threads },
+    { name: nameOf(id, threads, "with"), graph: () => withIdea("published"), threads },
+    { name: nameOf(id, threads, "without"), graph: () => withoutIdea("published"), threads },
   ];
 }
 
@@ -107,8 +128,8 @@ function measurementOf(
     title,
     paper,
     twin,
-    withIdea: costOf(withIdea(), communicates),
-    withoutIdea: costOf(withoutIdea(), communicates),
+    withIdea: costOf(withIdea("published"), communicates),
+    withoutIdea: costOf(withoutIdea("published"), communicates),
     latencies: threads.map((count) => {
       const times = (side: "with" | "without") => samples.get(nameOf(id, count, side))?.milliseconds ?? [];
       const [own, other] = [times("with"), times("without")];
@@ -150,17 +171,20 @@ function findingOf({ title, withIdea, withoutIdea, latencies }: IdeaMeasurement)
 }
 
 /** The report of a result. */
-export function ideasReport({ data, findings }: IdeasResult): LabReport {
+export function ideasReport({ data, findings, settings }: IdeasResult): LabReport {
   const threads = data[0]?.latencies.map((each) => each.threads) ?? [];
   return {
     title: "Every idea and its price",
     lead:
       "Networks of the papers, each beside a twin without the idea that the paper brought: what the idea saves and costs in parameters, multiply-accumulates, memory access and, on this device, in time. " +
-      "Accuracy is another matter: a twin may be faster and worse.",
+      "A twin may be faster and worse: `lab ideas --train cifar10` trains small ones and adds what each idea is worth in accuracy.",
     sections: [
       { heading: "What each idea does", parts: [{ kind: "findings", findings }] },
       { heading: "Time against work", parts: [barsOf(data)] },
       { heading: "The figures", parts: [costTable(data), timeTable(data, threads)] },
+      ...(data.some(({ accuracy }) => accuracy)
+        ? [{ heading: "What it is worth in accuracy", parts: [accuracyTable(data, settings)] }]
+        : []),
       {
         heading: "How the twins are made",
         parts: data.map(
@@ -169,6 +193,42 @@ export function ideasReport({ data, findings }: IdeasResult): LabReport {
       },
     ],
   };
+}
+
+function accuracyTable(data: readonly IdeaMeasurement[], settings: IdeasResult["settings"]): PagePart {
+  const pair = (a: number, b: number) => `${count(a)} / ${count(b)}`;
+  return {
+    kind: "table",
+    caption:
+      `Small networks for pictures of 32x32 (of the same families, or the same blocks in a row), with the idea / without it, each trained from the same seed for ` +
+      `${settings.epochs} epochs of ${settings.imagesOfEpoch} pictures of ${settings.trainedOn}. One seed: another one moves a figure by about a point.`,
+    columns: [
+      { title: "idea" },
+      { title: "parameters", align: "right" },
+      { title: "MACs", align: "right" },
+      { title: "top-1", align: "right" },
+      { title: "the idea's worth", align: "right" },
+    ],
+    rows: data.flatMap(({ title, accuracy }) => {
+      if (accuracy === undefined) return [];
+      const { withIdea, withoutIdea } = accuracy;
+      return [
+        [
+          title,
+          pair(withIdea.parameters, withoutIdea.parameters),
+          pair(withIdea.macs, withoutIdea.macs),
+          [withIdea, withoutIdea].map(({ top1 }) => (top1 === null ? "diverged" : percent(top1))).join(" / "),
+          worthOf(accuracy),
+        ],
+      ];
+    }),
+  };
+}
+
+function worthOf({ withIdea, withoutIdea }: IdeaAccuracy): string {
+  if (withIdea.top1 === null || withoutIdea.top1 === null) return "";
+  const points = 100 * (withIdea.top1 - withoutIdea.top1);
+  return `${points < 0 ? "\u2212" : "+"}${Math.abs(points).toFixed(1)} points`;
 }
 
 /** Bars longer than this many times are cut off. */

@@ -28,3 +28,4 @@ export { measureRoofline, type RooflineOptions } from "./measure_roofline.ts";
 export type { Breach, DeviceCeilings, Guideline, Roofline, RooflineNode } from "./roofline.ts";
 export { reportOf, runLab, usualSeconds } from "./run_lab.ts";
 export { runTable8, type Table8Options, type Table8Result } from "./table8.ts";
+export type { IdeaAccuracy, IdeasTraining, TrainedTwin } from "./train_ideas.ts";

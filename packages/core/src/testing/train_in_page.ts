@@ -1,6 +1,6 @@
 import { compile } from "../compiler/compile.ts";
-import { initializeWeights } from "../graph/initialize.ts";
 import { load } from "../runtime/model.ts";
+import { initializeForTraining } from "../train/initialize_for_training.ts";
 import { defaultRecipe } from "../train/recipe.ts";
 import { type EpochRecord, train } from "../train/train.ts";
 import { shapesData, shapesNetwork } from "./small_training.ts";
@@ -22,7 +22,7 @@ export async function trainOnShapes(pictures: number, epochs: number, threads: n
   let turns = 0;
   const timer = setInterval(() => turns++, 20);
   const records: EpochRecord[] = [];
-  let weights = initializeWeights(network.graph, 0);
+  let weights = initializeForTraining(network.graph, 0);
   for await (const result of train(network, data, recipe, { weights, threads })) {
     records.push(result.record);
     weights = result.weights();

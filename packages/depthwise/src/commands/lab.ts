@@ -8,6 +8,7 @@ import {
   diffSummary,
   diffTable,
   type FlopsResult,
+  type IdeasTraining,
   type LabName,
   type LabOptions,
   type LabResult,
@@ -17,6 +18,7 @@ import {
   predictLatency,
   reportOf,
   runFlops,
+  runIdeas,
   runLab,
   usualSeconds,
 } from "@depthwise/core/lab";
@@ -29,6 +31,7 @@ import { table } from "../command_line/table.ts";
 import { note, print, printJson } from "../command_line/terminal.ts";
 import { checkCanWrite, writeFileWhole } from "../command_line/write_file_whole.ts";
 import { thisDevice } from "../lab_reports/device.ts";
+import { openIdeasTraining } from "../lab_reports/ideas_training.ts";
 import { readLatencyTable, rememberLatencyTable } from "../lab_reports/latency_cache.ts";
 import { findingsText, reportText, tableText } from "../lab_reports/report_text.ts";
 import { timeLeft } from "../lab_reports/time_left.ts";
@@ -40,6 +43,10 @@ interface LabCommandOptions extends CommonOptions {
   readonly rounds?: number;
   readonly seed?: number;
   readonly every?: boolean;
+  readonly train?: string;
+  readonly epochs?: number;
+  readonly threads?: number;
+  readonly wide?: boolean;
 }
 
 const otherWords = ["all", "diff", "predict"] as const;
@@ -54,6 +61,8 @@ export async function lab(invocation: Invocation<LabCommandOptions>): Promise<un
     const names = what === "all" ? labNames : labNames.filter((name) => name === what);
     if (names.length === 0) throw unknownLab(what);
     if (rest.length > 0) throw new OptionError(`lab ${what}: nothing is expected after it, but "${rest[0]}" follows.`);
+    if (options.train !== undefined && what !== "ideas")
+      throw new OptionError(`lab ${what}: --train belongs to lab ideas.`);
     if (what === "all" && options.output === undefined)
       throw new OptionError("lab all: --output FOLDER is missing, where the booklet goes.");
     await run(names, options);
@@ -89,6 +98,7 @@ async function run(names: readonly LabName[], options: LabCommandOptions): Promi
 /** Runs labs one after another; each one's files are written as soon as it is done. */
 async function runAll(names: readonly LabName[], options: LabCommandOptions): Promise<readonly LabResult[]> {
   const device = thisDevice();
+  const training = options.train === undefined ? undefined : await openIdeasTraining(options.train, options);
   const total = names.reduce((sum, name) => sum + usualSeconds(name), 0);
   const progress = startProgress("lab");
   const left = timeLeft();
@@ -104,10 +114,7 @@ async function runAll(names: readonly LabName[], options: LabCommandOptions): Pr
           progress.update(Math.round(1000 * done) / 10, 100, `% ${left(done)} ${name}: ${what}`);
         },
       };
-      const result =
-        name === "flops" && options.every === true
-          ? await runFlops({ ...labOptions, variants: "all" })
-          : await runLab(name, labOptions);
+      const result = await runOne(name, labOptions, options, training);
       before += usualSeconds(name);
       results.push(result);
       if (name === "flops") await rememberLatencyTable((result as FlopsResult).data.table, device);
@@ -117,6 +124,16 @@ async function runAll(names: readonly LabName[], options: LabCommandOptions): Pr
     progress.end();
   }
   return results;
+}
+
+function runOne(
+  name: LabName,
+  labOptions: LabOptions,
+  { every = false }: LabCommandOptions,
+  training: IdeasTraining | undefined,
+): Promise<LabResult> {
+  if (name === "flops" && every) return runFlops({ ...labOptions, variants: "all" });
+  return name === "ideas" && training ? runIdeas({ ...labOptions, training }) : runLab(name, labOptions);
 }
 
 function pick({ sessions, rounds, seed }: LabCommandOptions): Partial<LabOptions> {

@@ -4,7 +4,7 @@ import {
   build,
   defaultRecipe,
   drawShapes,
-  initializeWeights,
+  initializeForTraining,
   type Network,
   shapeLabels,
   train,
@@ -33,7 +33,7 @@ export async function trainShapes(): Promise<Trained> {
   const training = drawShapes({ count: pictures.train, split: "train", seed });
   const validation = drawShapes({ count: pictures.validation, split: "validation", seed });
   const progress = startProgress("training");
-  let weights = initializeWeights(network.graph, seed);
+  let weights = initializeForTraining(network.graph, seed);
   const epochs = train(
     network,
     {

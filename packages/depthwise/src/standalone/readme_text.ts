@@ -41,7 +41,7 @@ console.log(best.label, best.probability);
 \`\`\`
 
 \`model.run(floats)\` takes ${reference.input.join("x")} numbers, normalised already, and returns the logits; \`model.dispose()\` frees the memory.
-\`model.d.mts\` has the types. It works in pages, workers and service workers, and in Node from 20.16 on.
+\`model.d.mts\` has the types. It works in pages, workers and service workers, and in Node from 20.16 on, Deno and Bun.
 
 ${isSingle ? singleWords : bundlerWords(files)}
 A content security policy needs \`script-src 'self' 'wasm-unsafe-eval'\`${isSingle ? "" : " and `connect-src 'self'`"}, and no more.

@@ -1,10 +1,10 @@
-import { build, initializeWeights, WeightsError } from "@depthwise/core";
+import { build, initializeForTraining, WeightsError } from "@depthwise/core";
 import { expect, test } from "vitest";
 import { firstWeights } from "./first_weights.ts";
 
 const options = { width: 0.25, shallow: true, resolution: 32 };
 const network = { ...build("mobilenet_v1", { ...options, classes: 3 }), labels: ["a", "b", "c"] };
-const trained = { network, weights: initializeWeights(network.graph, 5) };
+const trained = { network, weights: initializeForTraining(network.graph, 5) };
 const head = ["classifier/kernel", "classifier/bias"];
 
 test("without a trained network all weights are the seed's", () => {
@@ -26,7 +26,7 @@ test.each([
 ])("%s get a new last layer on the old body", (_what, other) => {
   const { weights, drawn } = firstWeights(other, 0, trained);
   expect(drawn).toEqual(head);
-  const own = initializeWeights(other.graph, 0);
+  const own = initializeForTraining(other.graph, 0);
   for (const [name, { data }] of weights) {
     expect(data).toEqual((head.includes(name) ? own : trained.weights).get(name)?.data);
   }

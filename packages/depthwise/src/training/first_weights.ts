@@ -1,6 +1,6 @@
 import {
   headParameters,
-  initializeWeights,
+  initializeForTraining,
   type Network,
   sameShape,
   type Weights,
@@ -27,7 +27,7 @@ export function firstWeights(
   seed: number,
   from: { readonly network: Network; readonly weights: Weights } | undefined,
 ): FirstWeights {
-  const weights = new Map(initializeWeights(network.graph, seed));
+  const weights = new Map(initializeForTraining(network.graph, seed));
   if (from === undefined) return { weights, drawn: [...weights.keys()] };
   const head = headParameters(network.graph);
   const keepsHead = isSameClasses(network, from.network);

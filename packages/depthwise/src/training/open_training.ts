@@ -1,4 +1,5 @@
 import { build, type Network, OptionError, type Weights, WeightsError, withInputSize } from "@depthwise/core";
+import { isTrained } from "@depthwise/zoo";
 import type { Invocation } from "../command_line/invocation.ts";
 import { parseModel } from "../command_line/model_argument.ts";
 import { note } from "../command_line/terminal.ts";
@@ -44,8 +45,7 @@ export async function openTraining(
       hint: "--from FILE goes on from the weights of a file.",
     });
   }
-  const from =
-    options.from === undefined ? undefined : await openModel({ subject: options.from, isFile: true, options: {} }, {});
+  const from = options.from === undefined ? undefined : await openTrainedModel(options.from);
   const data = await openLabelled(spec, options, from?.network.labels);
   if (data.labels.length < 2) {
     throw new OptionError(`train: ${spec} has one class only, ${data.labels[0]}; there is nothing to tell apart.`);
@@ -58,6 +58,11 @@ export async function openTraining(
   }
   const built = build(subject, { ...(model?.options ?? from?.network.options), classes: data.labels.length });
   return { data, network: described(built, data, from), from };
+}
+
+/** `--from`: a name of the zoo, or a file. */
+function openTrainedModel(from: string): Promise<OpenedModel> {
+  return openModel({ subject: from, isFile: !isTrained(from), options: {} }, {});
 }
 
 /** The network as its file will describe it: with the data's labels, and its pictures prepared as those that its weights have seen. */

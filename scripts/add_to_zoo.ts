@@ -1,0 +1,76 @@
+/**
+ * Takes trained networks into the zoo: weights as float16, and the record of how they were trained and what those float16 weights reach on the
+ * test pictures.
+ *
+ *   npm run zoo -- mobilenet_v2_cifar.safetensors ...
+ */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import {
+  type Augmentation,
+  defaultRecipe,
+  describe,
+  type EpochRecord,
+  type Recipe,
+  readNetwork,
+  writeWeights,
+} from "@depthwise/core";
+import { recordUrl, type TrainedNetwork, type TrainingRecord, trainedNetworks, weightsUrl } from "@depthwise/zoo";
+import { dashed } from "../packages/depthwise/src/command_line/model_argument.ts";
+import { writeFileWhole } from "../packages/depthwise/src/command_line/write_file_whole.ts";
+import { judgeOnTest } from "./judge_on_test.ts";
+
+/** What `train` writes beside the weights. */
+interface Course {
+  readonly finished: boolean;
+  readonly data: string;
+  readonly recipe: Recipe;
+  readonly augmentation: Augmentation;
+  readonly records: readonly EpochRecord[];
+}
+
+async function add(file: string): Promise<void> {
+  const { network, weights, metadata } = readNetwork(await readFile(file), { file });
+  const name = trainedNetworks.find((trained) => trained === network.name);
+  if (name === undefined)
+    throw new Error(`${file}: ${network.name} is no network of the zoo's list (trainedNetworks).`);
+  const course: Course = JSON.parse(metadata.training ?? "null");
+  if (!course?.finished) throw new Error(`${file}: its training is not finished.`);
+  const bytes = writeWeights(weights, network, { dtype: "f16" });
+  const record = await recordOf(name, course, bytes);
+  await writeFileWhole(fileURLToPath(weightsUrl(name)), bytes);
+  await writeFileWhole(fileURLToPath(recordUrl(name)), Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
+  console.log(`${name}: top-1 ${(100 * record.test.top1).toFixed(2)} %, ${bytes.length} bytes`);
+}
+
+async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array): Promise<TrainingRecord> {
+  const stored = readNetwork(bytes);
+  const { parameters, macs } = describe(stored.network);
+  const { recipe, augmentation, records, data } = course;
+  return {
+    network: name,
+    data,
+    parameters,
+    macs,
+    test: await judgeOnTest(stored),
+    imagesSeen: records.length * Math.floor(50_000 / recipe.batch) * recipe.batch,
+    command: commandOf(name, data, recipe),
+    recipe: { ...recipe },
+    augmentation: { ...augmentation },
+    epochs: records.map(({ epoch, trainLoss, trainTop1, validationLoss, validationTop1, imagesPerSecond }) => ({
+      ...{ epoch, trainLoss, trainTop1, imagesPerSecond: Math.round(imagesPerSecond) },
+      validationLoss: validationLoss ?? Number.NaN,
+      validationTop1: validationTop1 ?? Number.NaN,
+    })),
+  };
+}
+
+/** The command that gives the same weights: every setting that is not the default. */
+function commandOf(name: string, data: string, recipe: Recipe): string {
+  const options = Object.entries(recipe)
+    .filter(([key, value]) => key !== "momentum" && key !== "bodyRate" && defaultRecipe[key as keyof Recipe] !== value)
+    .map(([key, value]) => `${dashed(key)} ${value}`);
+  return ["depthwise train", data, "--model", name, ...options, "--wide", "-o", `${name}.safetensors`].join(" ");
+}
+
+for (const file of process.argv.slice(2)) await add(file);
