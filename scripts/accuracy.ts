@@ -5,6 +5,7 @@
 import { type TrainedNetwork, trainedNetworks } from "@depthwise/zoo";
 import { count, percent } from "../packages/depthwise/src/command_line/quantities.ts";
 import { table } from "../packages/depthwise/src/command_line/table.ts";
+import { openCifar10 } from "../packages/depthwise/src/data/cifar10.ts";
 import { openTrained, trainingRecord } from "../packages/depthwise/src/zoo/open_trained.ts";
 import { judgeOnTest } from "./judge_on_test.ts";
 
@@ -13,11 +14,12 @@ const mostFlipped = 10;
 
 async function check(name: TrainedNetwork) {
   const [model, { test, parameters, macs, imagesSeen }] = [await openTrained(name), await trainingRecord(name)];
-  const measured = await judgeOnTest(model);
+  const measured = await judgeOnTest(model, cifar10);
   const differs = Math.abs(measured.top1 - test.top1) * test.images > mostFlipped;
   return { name, parameters, macs, imagesSeen, recorded: test.top1, measured: measured.top1, differs };
 }
 
+const cifar10 = await openCifar10(console.error);
 const checked: Awaited<ReturnType<typeof check>>[] = [];
 for (const name of trainedNetworks) checked.push(await check(name));
 

@@ -18,12 +18,14 @@ import {
 import { recordUrl, type TrainedNetwork, type TrainingRecord, trainedNetworks, weightsUrl } from "@depthwise/zoo";
 import { dashed } from "../packages/depthwise/src/command_line/model_argument.ts";
 import { writeFileWhole } from "../packages/depthwise/src/command_line/write_file_whole.ts";
+import { openCifar10 } from "../packages/depthwise/src/data/cifar10.ts";
 import { judgeOnTest } from "./judge_on_test.ts";
 
 /** What `train` writes beside the weights. */
 interface Course {
   readonly finished: boolean;
   readonly data: string;
+  readonly pictures: { readonly train: number };
   readonly recipe: Recipe;
   readonly augmentation: Augmentation;
   readonly records: readonly EpochRecord[];
@@ -46,14 +48,14 @@ async function add(file: string): Promise<void> {
 async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array): Promise<TrainingRecord> {
   const stored = readNetwork(bytes);
   const { parameters, macs } = describe(stored.network);
-  const { recipe, augmentation, records, data } = course;
+  const { recipe, augmentation, records, data, pictures } = course;
   return {
     network: name,
     data,
     parameters,
     macs,
-    test: await judgeOnTest(stored),
-    imagesSeen: records.length * Math.floor(50_000 / recipe.batch) * recipe.batch,
+    test: await judgeOnTest(stored, cifar10),
+    imagesSeen: records.length * Math.floor(pictures.train / recipe.batch) * recipe.batch,
     command: commandOf(name, data, recipe),
     recipe: { ...recipe },
     augmentation: { ...augmentation },
@@ -73,4 +75,5 @@ function commandOf(name: string, data: string, recipe: Recipe): string {
   return ["depthwise train", data, "--model", name, ...options, "--wide", "-o", `${name}.safetensors`].join(" ");
 }
 
+const cifar10 = await openCifar10(console.error);
 for (const file of process.argv.slice(2)) await add(file);

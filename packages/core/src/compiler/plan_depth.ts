@@ -196,7 +196,7 @@ function repeated(depth: readonly DepthRun[]): readonly DepthRun[] {
   return joined;
 }
 
-/** Several runs of a pointwise convolution in one loop. */
+/** Several runs in one loop. */
 function shared(depth: readonly (DepthRun | DepthList)[]): GemmSpec["depth"] {
   const runs = depth.filter((walk): walk is DepthRun => "repeat" in walk);
   if (runs.length < depth.length || runs.length < FEWEST_SHARED) return depth;

@@ -1,4 +1,3 @@
-import { describe } from "@depthwise/core";
 import { trainedNetworks } from "@depthwise/zoo";
 import { startProgress } from "../command_line/progress.ts";
 import { count, milliseconds, percent } from "../command_line/quantities.ts";
@@ -27,11 +26,10 @@ export async function zooText(dim: Paint): Promise<string> {
     onProgress: (done, total, what) => progress.update(done, total, what),
   });
   progress.end();
-  const rows: readonly Row[] = models.map(({ network }, i) => {
-    const { parameters, macs } = describe(network);
-    const top1 = records[i]?.test.top1 ?? Number.NaN;
-    return { name: network.name, top1, parameters, macs, median: measured[i]?.milliseconds.median ?? Number.NaN };
-  });
+  const rows: readonly Row[] = records.map(({ network, test, parameters, macs }, i) => ({
+    ...{ name: network, top1: test.top1, parameters, macs },
+    median: measured[i]?.milliseconds.median ?? Number.NaN,
+  }));
   const columns: readonly Column<Row>[] = [
     { title: "network", value: ({ name }) => name },
     { title: "CIFAR-10 top-1", align: "right", value: ({ top1 }) => percent(top1) },

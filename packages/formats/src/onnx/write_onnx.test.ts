@@ -85,12 +85,7 @@ describe("writeOnnx", () => {
     const lines = linesOf([1, 4, 4, 2], (b, x) => {
       const kernel = b.parameter("k", [1, 1, 2, 2], { kind: "constant", value: 1 });
       const operation = {
-        op: "convolution",
-        stride: [1, 1],
-        padding: { top: 0, bottom: 0, left: 0, right: 0 },
-        dilation: [1, 1],
-        groups: 1,
-        bias: false,
+        ...plainConvolution,
         activation: "relu6",
         residual: true,
         residualActivation: "relu",

@@ -123,29 +123,39 @@ export function channelCopyKernel(name: string, spec: ChannelCopySpec): Kernel {
     name,
     params: ["input", "output", "table"],
     emit(f, p) {
-      const { input, output, table, start, end } = p as Record<
-        "input" | "output" | "table" | "start" | "end",
-        Local<"i32">
-      >;
-      const from = f.local("from", "i32");
-      const to = f.local("to", "i32");
+      const table = p["table"] as Local<"i32">;
       const at = f.local("at", "i32");
-      f.for({ name: "row", from: start, to: end, step: 1 }, (row) => {
-        f.set(from, i32.add(input, i32.mul(row, spec.input.rowBytes)));
-        f.set(to, i32.add(output, i32.mul(row, spec.output.rowBytes)));
-        f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, () => {
-          f.set(at, table);
-          f.repeat({ name: "channel", from: 0, to: spec.channels, step: 1 }, () => {
-            const value = i32.load(i32.add(from, i32.load(at)));
-            f.do(i32.store(i32.add(to, i32.load(at, { offset: FLOAT })), value));
-            f.set(at, i32.add(at, 2 * FLOAT));
-          });
-          f.set(from, i32.add(from, spec.input.pixelBytes));
-          f.set(to, i32.add(to, spec.output.pixelBytes));
+      eachPixel(f, p, spec, (from, to) => {
+        f.set(at, table);
+        f.repeat({ name: "channel", from: 0, to: spec.channels, step: 1 }, () => {
+          const value = i32.load(i32.add(from, i32.load(at)));
+          f.do(i32.store(i32.add(to, i32.load(at, { offset: FLOAT })), value));
+          f.set(at, i32.add(at, 2 * FLOAT));
         });
       });
     },
   };
+}
+
+/** The rows of the call, pixel by pixel: where it is in the input and in the output. */
+function eachPixel(
+  f: FunctionBuilder,
+  p: Readonly<Record<string, Local<"i32">>>,
+  spec: ChannelCopySpec,
+  body: (from: Local<"i32">, to: Local<"i32">) => void,
+): void {
+  const { input, output, start, end } = p as Record<"input" | "output" | "start" | "end", Local<"i32">>;
+  const from = f.local("from", "i32");
+  const to = f.local("to", "i32");
+  f.for({ name: "row", from: start, to: end, step: 1 }, (row) => {
+    f.set(from, i32.add(input, i32.mul(row, spec.input.rowBytes)));
+    f.set(to, i32.add(output, i32.mul(row, spec.output.rowBytes)));
+    f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, () => {
+      body(from, to);
+      f.set(from, i32.add(from, spec.input.pixelBytes));
+      f.set(to, i32.add(to, spec.output.pixelBytes));
+    });
+  });
 }
 
 /** Channels from anywhere within each pixel, side by side into another: at least a vector of them. Units are rows. */
@@ -165,38 +175,25 @@ export function channelGatherKernel(name: string, spec: ChannelGatherSpec): Kern
     name,
     params: ["input", "output", "table"],
     emit(f, p) {
-      const { input, output, table, start, end } = p as Record<
-        "input" | "output" | "table" | "start" | "end",
-        Local<"i32">
-      >;
-      const [from, to, at, into] = ["from", "to", "at", "into"].map((local) => f.local(local, "i32")) as [
-        Local<"i32">,
-        Local<"i32">,
-        Local<"i32">,
-        Local<"i32">,
-      ];
-      const gather = (entries: Local<"i32">, entriesOffset: number, target: Local<"i32">, targetOffset: number) => {
-        const address = (lane: number) => i32.add(from, i32.load(entries, { offset: entriesOffset + lane * FLOAT }));
-        let value = v128.load32_zero(address(0));
-        for (let lane = 1; lane < LANES; lane++) value = v128.load32_lane(address(lane), value, lane);
-        f.do(v128.store(target, value, { offset: targetOffset }));
-      };
-      f.for({ name: "row", from: start, to: end, step: 1 }, (row) => {
-        f.set(from, i32.add(input, i32.mul(row, spec.input.rowBytes)));
-        f.set(to, i32.add(output, i32.mul(row, spec.output.rowBytes)));
-        f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, () => {
-          f.set(at, table);
-          f.set(into, to);
-          f.repeat({ name: "vector", from: 0, to: whole, step: 1 }, () => {
-            gather(at, 0, into, firstBytes);
-            f.set(at, i32.add(at, LANES * FLOAT));
-            f.set(into, i32.add(into, LANES * FLOAT));
-          });
-          const last = (channels - LANES) * FLOAT;
-          if (channels % LANES > 0) gather(table, last, to, firstBytes + last);
-          f.set(from, i32.add(from, spec.input.pixelBytes));
-          f.set(to, i32.add(to, spec.output.pixelBytes));
+      const table = p["table"] as Local<"i32">;
+      const at = f.local("at", "i32");
+      const into = f.local("into", "i32");
+      eachPixel(f, p, spec, (from, to) => {
+        const gather = (entries: Local<"i32">, entriesOffset: number, target: Local<"i32">, targetOffset: number) => {
+          const address = (lane: number) => i32.add(from, i32.load(entries, { offset: entriesOffset + lane * FLOAT }));
+          let value = v128.load32_zero(address(0));
+          for (let lane = 1; lane < LANES; lane++) value = v128.load32_lane(address(lane), value, lane);
+          f.do(v128.store(target, value, { offset: targetOffset }));
+        };
+        f.set(at, table);
+        f.set(into, to);
+        f.repeat({ name: "vector", from: 0, to: whole, step: 1 }, () => {
+          gather(at, 0, into, firstBytes);
+          f.set(at, i32.add(at, LANES * FLOAT));
+          f.set(into, i32.add(into, LANES * FLOAT));
         });
+        const last = (channels - LANES) * FLOAT;
+        if (channels % LANES > 0) gather(table, last, to, firstBytes + last);
       });
     },
   };

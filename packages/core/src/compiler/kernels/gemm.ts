@@ -321,11 +321,9 @@ class GemmEmitter {
     const unroll = unrolledSteps(segment);
     const runEnd = f.local("runEnd", "i32");
     const { inputs } = this.#spec;
-    const [base, pixelBytes, wrapBytes] = ["runBase", "runPixel", "runWrap"].map((name) => f.local(name, "i32")) as [
-      Local<"i32">,
-      Local<"i32">,
-      Local<"i32">,
-    ];
+    const base = f.local("runBase", "i32");
+    const pixelBytes = f.local("runPixel", "i32");
+    const wrapBytes = f.local("runWrap", "i32");
     const begin = ({ input, offsetBytes, count }: DepthRun): void => {
       const map = inputs[input] as PixelMap;
       f.set(base, i32.add(this.#inputs[input] as I32, offsetBytes));
@@ -342,15 +340,18 @@ class GemmEmitter {
         if (row + 1 < tile.cursors.length) f.set(base, i32.add(base, pixelBytes));
       }
     };
-    const chunk = (steps: number): void => {
-      for (let k = 0; k < steps; k++) {
-        this.#multiplyAdd(segment, tile, weights, k * stepBytes, (row) =>
-          v128.load32_splat(tile.cursors[row] as Local<"i32">, { offset: k * FLOAT }),
-        );
-      }
-      for (const cursor of tile.cursors) f.set(cursor, i32.add(cursor, steps * FLOAT));
-      f.set(weights, i32.add(weights, steps * stepBytes));
+    const advance = (bytes: number): void => {
+      for (const cursor of tile.cursors) f.set(cursor, i32.add(cursor, bytes));
     };
+    const chunk = (steps: number): void =>
+      this.#depthSteps(
+        segment,
+        tile,
+        weights,
+        steps,
+        advance,
+        (k) => (row) => v128.load32_splat(tile.cursors[row] as Local<"i32">, { offset: k * FLOAT }),
+      );
     f.repeat({ name: "run", from: 0, to: runs.length, step: 1 }, (run) => {
       choose(f, run, runs.length, (i) => begin(runs[i] as DepthRun));
       spread();
@@ -408,11 +409,7 @@ class GemmEmitter {
     const stepBytes = segment.vectors * LANES * FLOAT;
     const unroll = Math.min(count, unrolledSteps(segment));
     const trips = Math.floor(count / unroll);
-    const chunk = (steps: number) => {
-      for (let k = 0; k < steps; k++) this.#multiplyAdd(segment, tile, weights, k * stepBytes, input(k));
-      advance(steps * FLOAT);
-      f.set(weights, i32.add(weights, steps * stepBytes));
-    };
+    const chunk = (steps: number) => this.#depthSteps(segment, tile, weights, steps, advance, input);
     if (trips === 1) chunk(unroll);
     else {
       f.set(tile.end, i32.add(weights, trips * unroll * stepBytes));
@@ -422,6 +419,21 @@ class GemmEmitter {
       });
     }
     if (count % unroll > 0) chunk(count % unroll);
+  }
+
+  /** A few steps of K written out, then on with inputs and weights. */
+  #depthSteps(
+    segment: Segment,
+    tile: TileState,
+    weights: Local<"i32">,
+    steps: number,
+    advance: (bytes: number) => void,
+    input: (k: number) => (row: number) => ReturnType<typeof v128.load32_splat>,
+  ): void {
+    const stepBytes = segment.vectors * LANES * FLOAT;
+    for (let k = 0; k < steps; k++) this.#multiplyAdd(segment, tile, weights, k * stepBytes, input(k));
+    advance(steps * FLOAT);
+    this.#f.set(weights, i32.add(weights, steps * stepBytes));
   }
 
   #multiplyAdd(
