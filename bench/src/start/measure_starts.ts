@@ -88,8 +88,9 @@ export async function measureStarts(model: string, options: StartOptions): Promi
       engine = chromium;
       const difference = site.version === undefined ? undefined : compareOutputs(reference ?? cold.output, cold.output);
       if (difference !== undefined) reference ??= cold.output;
-      if (difference !== undefined && !(difference <= TOLERANCE))
-        throw new Error(`its output differs by ${difference} of the largest value; ${TOLERANCE} is allowed.`);
+      const allowed = Math.max(TOLERANCE, site.rounding ?? 0);
+      if (difference !== undefined && !(difference <= allowed))
+        throw new Error(`its output differs by ${difference} of the largest value; ${allowed} is allowed.`);
       contestants.push({ name, site, server, difference, cold: [], warm: [] });
     } catch (error) {
       failures.push({ peer: name, error: error instanceof Error ? error.message : String(error) });

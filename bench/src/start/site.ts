@@ -12,6 +12,8 @@ export interface Site {
   readonly weightFiles: ReadonlySet<string>;
   /** Whether those hold no code: then it makes sense to say what the others weigh. */
   readonly isCodeApart: boolean;
+  /** How far outputs may be off because weights are stored rounded, of the largest value. Default 0. */
+  readonly rounding?: number;
 }
 
 /** A network with the weights that every site has. */

@@ -17,6 +17,14 @@ export const sites = {
     description: "the same with `--split`: weights in a file of their own",
     make: async (model) => (await import("./depthwise_site.ts")).depthwiseSite(model, { split: true }),
   },
+  "depthwise-f16": {
+    description: "with `--split --weights-type f16`: half the bytes",
+    make: async (model) => (await import("./depthwise_site.ts")).depthwiseSite(model, { split: true, storage: "f16" }),
+  },
+  "depthwise-int8": {
+    description: "with `--split --weights-type int8`: a quarter of the bytes",
+    make: async (model) => (await import("./depthwise_site.ts")).depthwiseSite(model, { split: true, storage: "int8" }),
+  },
   "depthwise-single": {
     description: "the same with `--single`: one script that holds everything",
     make: async (model) => (await import("./depthwise_site.ts")).depthwiseSite(model, { single: true }),

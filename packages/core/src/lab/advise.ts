@@ -1,29 +1,21 @@
 import { compile } from "../compiler/compile.ts";
 import { type Cost, describe } from "../cost/describe.ts";
-import { OptionError } from "../errors.ts";
 import { type Graph, isNode, type Node, nodeOf, usersOf, type ValueId } from "../graph/graph.ts";
 import type { OperationOf } from "../graph/operations.ts";
 import { build } from "../networks/build.ts";
 import type { Network } from "../networks/network.ts";
+import { atEqualMacs, builtOr, type Change, definedOf, nearlyAll } from "./change.ts";
+import { fewerBranches } from "./fewer_branches.ts";
+import { laterDownsampling } from "./later_downsampling.ts";
 import { measureInTurns, type Samples } from "./measure_in_turns.ts";
 import { rewriteGraph } from "./rewrite_graph.ts";
 import { ceilingOf, type Guideline, layerName, type Roofline, type RooflineNode } from "./roofline.ts";
 import { type Estimate, estimateOf } from "./statistics.ts";
 import { timingWeights } from "./timing_weights.ts";
 
-/** A network that follows a guideline better than the one it was made from. It has to be trained anew. */
-export interface Change {
-  readonly guideline: Guideline;
-  /** `--groups 4 instead of 8`. */
-  readonly what: string;
-  /** Convolutions that are changed; all of them where it is an option of the network. */
-  readonly where: readonly string[];
-  readonly graph: Graph;
-}
-
 /** What a change costs and brings. */
 export interface Advice {
-  readonly guideline: Guideline;
+  readonly guideline: Guideline | undefined;
   readonly what: string;
   readonly where: readonly string[];
   readonly before: Pick<Cost, "macs" | "parameters" | "memoryAccessBytes">;
@@ -72,9 +64,17 @@ export async function advise(
   options: AdviceOptions = {},
 ): Promise<readonly Advice[]> {
   const { proofs = 2, sessions = 7, rounds = 15, warmUp = 200, onProgress, signal } = options;
-  const changes = changesOf(network, roofline)
-    .map((change) => ({ change, predictedGain: 1 - predict(change.graph, roofline) / roofline.milliseconds }))
-    .toSorted((a, b) => b.predictedGain - a.predictedGain);
+  const predicted = (change: Change) => ({
+    change,
+    predictedGain: 1 - predict(change.graph, roofline) / roofline.milliseconds,
+  });
+  const changes = [
+    ...changesOf(network, roofline).map(predicted),
+    // Of these no node says that they are due: they are named where they should pay.
+    ...possibleChanges(network)
+      .map(predicted)
+      .filter(({ predictedGain }) => predictedGain > 0),
+  ].toSorted((a, b) => b.predictedGain - a.predictedGain);
   const proved = changes.filter(({ predictedGain }) => predictedGain > 0).slice(0, proofs);
   const contenders = [
     { name: "as it is", graph: () => network.graph },
@@ -163,6 +163,12 @@ export function changesOf(network: Network, roofline: Roofline): readonly Change
   ].filter((change) => change !== undefined);
 }
 
+/** Changes that may pay where no guideline is broken beyond its limit. */
+export function possibleChanges(network: Network): readonly Change[] {
+  const change = fewerBranches(network.graph);
+  return [...(change === undefined ? [] : [change]), ...laterDownsampling(network)];
+}
+
 /** Group counts that are tried instead of more than four. */
 const fewGroups = 4;
 
@@ -188,21 +194,6 @@ function fewerGroups(network: Network, pairs: readonly Pair[], broken: ReadonlyS
   );
 }
 
-/** Options that the network was built with, without those that were left to the family. */
-function definedOf(options: Network["options"]): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-/** Options that make no network make no advice either. */
-function builtOr<T>(otherwise: T, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof OptionError) return otherwise;
-    throw error;
-  }
-}
-
 /** Blocks that are more than twice as wide inside as outside are made twice as wide. */
 function equalWidths(graph: Graph, broken: ReadonlySet<string>): Change | undefined {
   if (broken.size === 0) return undefined;
@@ -214,38 +205,17 @@ function equalWidths(graph: Graph, broken: ReadonlySet<string>): Change | undefi
   });
 }
 
-/** Widths that are tried: halvings of an interval this wide, so many times. */
-const widthSearch = { most: 4, steps: 8 };
+/** Widest that a network is made, as a share of its own width. */
+const widest = 4;
 
-/** The same at equal multiply-accumulates: the whole network becomes wider, where its family has an option for it. */
+/** The same at equal multiply-accumulates: the whole network becomes wider. */
 function widerOutside(network: Network, broken: ReadonlySet<string>): Change | undefined {
-  const { family, name, options, graph } = network;
-  const { width } = options;
-  if (family === undefined || typeof width !== "number") return undefined;
-  const wanted = describe(graph).macs;
-  const at = (wider: number) =>
-    builtOr(undefined, () => equalWidths(build(name, { ...definedOf(options), width: wider }).graph, broken));
-  let [low, high] = [width, widthSearch.most * width];
-  let best: (Change & { readonly macs: number }) | undefined;
-  for (let step = 0; step < widthSearch.steps; step++) {
-    const middle = (low + high) / 2;
-    const change = at(middle);
-    if (change === undefined) return undefined;
-    const { macs } = describe(change.graph);
-    if (macs > wanted) high = middle;
-    else {
-      low = middle;
-      best = { ...change, macs, what: `${change.what}, and --width ${middle.toFixed(2)} instead of ${width}` };
-    }
-  }
-  // Channels come in steps of 8: a network that is much smaller is no comparison. One that is hardly wider is none either.
-  const narrow = at(width);
-  const isWider = best !== undefined && narrow !== undefined && nearlyAll * best.macs > describe(narrow.graph).macs;
-  return isWider && best !== undefined && best.macs > nearlyAll * wanted ? best : undefined;
+  const narrow = equalWidths(network.graph, broken);
+  const wide = atEqualMacs(network, [1, widest], (graph) => equalWidths(graph, broken));
+  // One that is hardly wider is no change.
+  const isWider = narrow && wide && nearlyAll * describe(wide.graph).macs > describe(narrow.graph).macs;
+  return isWider ? wide : undefined;
 }
-
-/** Of the multiply-accumulates that a comparison at equal ones has at least. */
-const nearlyAll = 0.9;
 
 type Convolution = Node<OperationOf<"convolution">>;
 

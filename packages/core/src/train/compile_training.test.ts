@@ -3,7 +3,7 @@ import { initializeWeights } from "../graph/initialize.ts";
 import { build } from "../networks/build.ts";
 import { families } from "../networks/families.ts";
 import type { FamilyName } from "../networks/network.ts";
-import { toFloat32, type Weights } from "../tensor.ts";
+import { type Tensor, toFloat32, type Weights } from "../tensor.ts";
 import { relativeError } from "../testing/differences.ts";
 import { drawnStepInputs } from "../testing/gradients.ts";
 import { randomStep } from "../testing/random_step.ts";
@@ -90,6 +90,44 @@ describe("compileTraining", () => {
   );
 });
 
+const zeros = (weights: Weights): [string, Tensor<"f32">][] =>
+  [...weights].map(([name, { shape }]) => [
+    name,
+    { dtype: "f32", shape, data: new Float32Array(shape.reduce((product, length) => product * length, 1)) },
+  ]);
+
+type Matrix = readonly (readonly number[])[];
+
+/** A group's part of a kernel `[kh, kw, in/groups, out]`: a row for each tap and input channel. */
+function matrixOf({ data, shape }: Tensor, groups: number, group: number): Matrix {
+  const out = shape[3] as number;
+  const columns = out / groups;
+  return Array.from({ length: data.length / out }, (_, row) =>
+    Array.from({ length: columns }, (__, column) => Number(data[row * out + group * columns + column])),
+  );
+}
+
+const transposed = (a: Matrix): Matrix => (a[0] as readonly number[]).map((_, j) => a.map((row) => row[j] as number));
+const product = (a: Matrix, b: Matrix): Matrix => {
+  const columns = transposed(b);
+  return a.map((row) => columns.map((column) => row.reduce((sum, x, i) => sum + x * (column[i] as number), 0)));
+};
+
+/** Newton and Schulz' iteration with Muon's coefficients, as its author writes it: on the wide side, X ← aX + (bA + cA²)X, A = XXᵀ. */
+function nearlyOrthogonal(matrix: Matrix): Matrix {
+  const isTall = matrix.length > (matrix[0] as readonly number[]).length;
+  const norm = Math.hypot(...matrix.flat());
+  let x: Matrix = (isTall ? transposed(matrix) : matrix).map((row) => row.map((value) => value / norm));
+  for (let round = 0; round < 5; round++) {
+    const gram = product(x, transposed(x));
+    const square = product(gram, gram);
+    const mixed = gram.map((row, i) => row.map((g, j) => -4.775 * g + 2.0315 * (square[i] as number[])[j]!));
+    const turned = product(mixed, x);
+    x = x.map((row, i) => row.map((value, j) => 3.4445 * value + (turned[i] as number[])[j]!));
+  }
+  return isTall ? transposed(x) : x;
+}
+
 const small = () => build("mobilenet_v2", { width: 0.25, resolution: 32, classes: 5 });
 
 async function begin(options: Partial<CompileTrainingOptions>, threads?: number) {
@@ -111,17 +149,21 @@ it("needs memory by the thread, not by the batch: MobileNet V2 at a batch of 128
 });
 
 describe("a compiled training step", () => {
-  it("gives the same bits for every number of threads", async () => {
-    const results: Float32Array[][] = [];
-    for (const threads of [1, 2, 3]) {
-      using instance = await begin({ threads: 3, optimizer: "adamw" }, threads);
-      const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, clip: 1, averageDecay: 0.9 };
-      for (let i = 0; i < 3; i++) instance.step(settings);
-      results.push([...instance.weights("average").values()].map(({ data }) => data));
-    }
-    expect(results[1]).toEqual(results[0]);
-    expect(results[2]).toEqual(results[0]);
-  }, 60_000);
+  it.each(["adamw", "muon"] as const)(
+    "gives the same bits for every number of threads by %s",
+    async (optimizer) => {
+      const results: Float32Array[][] = [];
+      for (const threads of [1, 2, 3]) {
+        using instance = await begin({ threads: 3, optimizer }, threads);
+        const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, clip: 1, averageDecay: 0.9 };
+        for (let i = 0; i < 3; i++) instance.step(settings);
+        results.push([...instance.weights("average").values()].map(({ data }) => data));
+      }
+      expect(results[1]).toEqual(results[0]);
+      expect(results[2]).toEqual(results[0]);
+    },
+    60_000,
+  );
 
   it("goes on from its state to the same bits", async () => {
     const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, averageDecay: 0.9 };
@@ -174,6 +216,68 @@ describe("a compiled training step", () => {
     }
     expect(relativeError(instance.weights().get(name)?.data ?? [], value)).toBeLessThan(1e-4);
   }, 60_000);
+
+  it.each(["shufflenet_v1", "mobilenet_v2", "squeezenet"] as const)(
+    "follows Muon on the kernels of %s, a group at a time, and AdamW on the rest",
+    async (family) => {
+      const network = build(`${family}_cifar`);
+      const compiled = compileTraining(network, { batch: 2, optimizer: "muon" });
+      using instance = await loadTraining(compiled, initializeWeights(network.graph, 3));
+      fillSlot(instance, 0, drawnStepInputs(trainingStep(network.graph, { batch: 2 }), 10));
+      const start = instance.weights();
+      const settings = { groups: { all: { rate: 0.01, decay: 0.1 } }, beta1: 0.8, averageDecay: 0.7 };
+      const steps = [0, 1].map(() => {
+        instance.step(settings);
+        return instance.gradients();
+      });
+      const [now, average] = [instance.weights(), instance.weights("average")];
+      const kernels = network.graph.nodes.flatMap(({ operation, inputs }) =>
+        operation.op === "convolution"
+          ? [{ name: network.graph.nodes[inputs[1] as number]?.name as string, groups: operation.groups }]
+          : [],
+      );
+      for (const { name, groups } of kernels) {
+        const shape = start.get(name)?.shape as readonly number[];
+        const out = shape[3] as number;
+        if (out === groups || start.get(name)!.data.length === out) continue;
+        for (let group = 0; group < groups; group++) {
+          const matrix = (weights: ReadonlyMap<string, Tensor>) => matrixOf(weights.get(name)!, groups, group);
+          let momentum = matrix(steps[0]!).map((row) => row.map(() => 0));
+          let value = matrix(start);
+          let mean = value;
+          for (const gradients of steps) {
+            const gradient = matrix(gradients);
+            momentum = momentum.map((row, i) => row.map((m, j) => 0.8 * m + gradient[i]![j]!));
+            const step = nearlyOrthogonal(momentum.map((row, i) => row.map((m, j) => 0.8 * m + gradient[i]![j]!)));
+            const size = 0.2 * Math.sqrt(Math.max(value.length, value[0]!.length));
+            value = value.map((row, i) => row.map((w, j) => w * (1 - 0.01 * 0.1) - 0.01 * size * step[i]![j]!));
+            mean = mean.map((row, i) => row.map((a, j) => a + 0.3 * (value[i]![j]! - a)));
+          }
+          expect(relativeError(matrix(now).flat(), value.flat())).toBeLessThan(1e-4);
+          expect(relativeError(matrix(average).flat(), mean.flat())).toBeLessThan(1e-4);
+          // Decay alone would not pass for a step.
+          expect(relativeError(matrix(start).flat(), value.flat())).toBeGreaterThan(1e-3);
+        }
+      }
+      const first = compileTraining(network, { batch: 2, optimizer: "adamw" });
+      using other = await loadTraining(first, start);
+      fillSlot(other, 0, drawnStepInputs(trainingStep(network.graph, { batch: 2 }), 10));
+      other.step(settings);
+      instance.restore({
+        ...instance.state(),
+        weights: start,
+        average: start,
+        steps: 0,
+        first: new Map(zeros(start)),
+        second: new Map(zeros(start)),
+      });
+      instance.step(settings);
+      const others = [...start.keys()].filter((name) => !kernels.some((kernel) => kernel.name === name));
+      expect(others.length).toBeGreaterThan(0);
+      for (const name of others) expect(instance.weights().get(name)?.data).toEqual(other.weights().get(name)?.data);
+    },
+    60_000,
+  );
 
   it("moves running statistics towards the mean of the micro-batches' moments", async () => {
     const network = small();

@@ -76,7 +76,7 @@ export function compileStep(step: StepGraph, options: CompileStepOptions): Compi
     threads,
     profile: false,
   };
-  const parameters = planParameters(step, groupOf);
+  const parameters = planParameters(step, groupOf, optimizer);
   if (parameters.floats > MOST_FLOATS) {
     throw new UnsupportedError(
       `"${name}" has ${parameters.floats} parameters; training is compiled for up to ${MOST_FLOATS}.`,

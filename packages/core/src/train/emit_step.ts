@@ -18,6 +18,13 @@ import {
   statisticsKernel,
   updateKernel,
 } from "./kernels/optimizer.ts";
+import {
+  BLOCK_BYTES,
+  multiplyKernel,
+  orthogonalKernel,
+  orthogonalScratchBytes,
+  writeBlock,
+} from "./kernels/orthogonal.ts";
 import type { LoweredStep } from "./lower_step.ts";
 import type { ParameterPlan } from "./parameter_plan.ts";
 import type { TrainingManifest } from "./training_manifest.ts";
@@ -69,6 +76,11 @@ interface MemoryPlan {
   readonly gradientTable: number;
   readonly statisticsTable: number;
   readonly factors: number;
+  /** Of each group: the table of its matrices. */
+  readonly blocks: readonly number[];
+  /** A thread's room for a matrix that is made orthogonal. */
+  readonly scratch: number;
+  readonly scratchBytes: number;
   readonly constants: ReadonlyMap<Constant, number>;
   readonly packed: number;
   readonly packedVectors: number;
@@ -235,7 +247,15 @@ function planMemory(
   const gradientTable = layout.take(bytes);
   const statisticsTable = layout.take(parameters.statistics.floats * 4);
   const factors = layout.take(parameters.statistics.floats * 4);
+  const blocks = parameters.groups.map((group) => layout.take(group.blocks.length * BLOCK_BYTES));
   const tableBytes = new Uint8Array(layout.next - tables);
+  const scratchBytes = roundUp(
+    parameters.groups
+      .flatMap((group) => group.blocks)
+      .reduce((most, block) => Math.max(most, orthogonalScratchBytes(block)), 0),
+    CACHE_LINE,
+  );
+  const scratch = layout.take(scratchBytes * target.threads);
   const slots = layout.take(slotBytes * slotCount);
   const arenas = layout.next;
   const arenaBytes = roundUp(arena.bytes + SLACK_BYTES, CACHE_LINE);
@@ -258,6 +278,9 @@ function planMemory(
     gradientTable,
     statisticsTable,
     factors,
+    blocks,
+    scratch,
+    scratchBytes,
     constants,
     packed,
     packedVectors,
@@ -307,6 +330,10 @@ function fillTables(
     const base = plan.slotOffsets.get(buffer) as number;
     for (let i = 0; i < count; i++) gradientTable[offset + i] = base + at(i) * 4;
   }
+  parameters.groups.forEach(({ blocks }, group) => {
+    const table = words(plan.blocks[group] as number, (blocks.length * BLOCK_BYTES) / 4);
+    blocks.forEach((block, i) => writeBlock(table, (i * BLOCK_BYTES) / 4, block));
+  });
   const { floats, moments } = parameters.statistics;
   const { i32: statisticsTable } = words(plan.statisticsTable, floats);
   const { f32: factors } = words(plan.factors, floats);
@@ -367,7 +394,7 @@ function emitRun(
   module: ModuleBuilder,
   plan: MemoryPlan,
   parameters: ParameterPlan,
-  { optimizer }: EmitStepOptions,
+  options: EmitStepOptions,
   microBatch: FunctionHandle,
   kernelOf: (kernel: Kernel) => FunctionHandle,
 ): void {
@@ -394,7 +421,7 @@ function emitRun(
       barrier();
       // A gradient that is no number would spoil the parameters: then they stay as they are, and the host sees the norm.
       const isNumber = f64.lt(f64.load(i32.const(setting("norm"))), f64.const(Number.POSITIVE_INFINITY));
-      f.if(isNumber, () => emitUpdate(f, plan, parameters, optimizer, kernelOf, thread, threads, slots));
+      f.if(isNumber, () => emitUpdate(f, plan, parameters, options, kernelOf, thread, threads, slots));
       barrier();
     });
     const pack = kernelOf(packKernel());
@@ -464,15 +491,20 @@ function emitUpdate(
   f: FunctionBuilder,
   plan: MemoryPlan,
   parameters: ParameterPlan,
-  optimizer: OptimizerName,
+  { optimizer, target }: EmitStepOptions,
   kernelOf: (kernel: Kernel) => FunctionHandle,
   thread: Local<"i32">,
   threads: Local<"i32">,
   slots: Local<"i32">,
 ): void {
-  const update = kernelOf(updateKernel(optimizer));
+  const update = kernelOf(updateKernel(optimizer === "muon" ? "adamw" : optimizer));
   const setting = (name: keyof typeof settings) => plan.settings + settings[name];
-  parameters.groups.forEach(({ first, floats }, index) => {
+  parameters.groups.forEach(({ first, floats, blocks }, index) => {
+    if (blocks.length > 0) {
+      const orthogonal = kernelOf(orthogonalKernel(kernelOf(multiplyKernel(target))));
+      emitOrthogonal(f, plan, index, blocks.length, orthogonal, thread, threads);
+      return;
+    }
     const arrays = [plan.parameters, plan.mean, plan.first, plan.second, plan.average].map((at) => at + first * 4);
     const own = plan.settings + CACHE_LINE * (1 + index);
     const args = [...arrays, own, setting("scale"), setting("averageShare")];
@@ -482,6 +514,30 @@ function emitUpdate(
   const own = [plan.slots, slots, plan.slotBytes, plan.statisticsTable, plan.factors, plan.statistics];
   const args = [...own, plan.statisticsAverage, setting("momentum"), setting("averageShare")];
   shared(f, parameters.statistics.floats, thread, threads, (start, end) => f.invoke(statistics, [...args, start, end]));
+}
+
+/** Threads take matrices in turns: the most laborious come first. */
+function emitOrthogonal(
+  f: FunctionBuilder,
+  plan: MemoryPlan,
+  group: number,
+  blocks: number,
+  orthogonal: FunctionHandle,
+  thread: Local<"i32">,
+  threads: Local<"i32">,
+): void {
+  const arrays = [plan.blocks[group] as number, plan.parameters, plan.mean, plan.first, plan.average];
+  const own = plan.settings + CACHE_LINE * (1 + group);
+  const scratch = f.let("scratch", i32.add(i32.mul(thread, plan.scratchBytes), plan.scratch));
+  const block = f.let("block", thread);
+  f.while(
+    () => i32.lt_s(block, blocks),
+    () => {
+      const args = [...arrays, scratch, own, plan.settings + settings.scale, plan.settings + settings.averageShare];
+      f.invoke(orthogonal, [...args, block, i32.add(block, 1)]);
+      f.set(block, i32.add(block, threads));
+    },
+  );
 }
 
 function describeStep(

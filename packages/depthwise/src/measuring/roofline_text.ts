@@ -60,11 +60,11 @@ function summaryText({ milliseconds: total, leastMilliseconds, nodes }: Roofline
 
 /** What could be changed, what that should bring, and what it brought. */
 export function adviceText(advice: readonly Advice[]): string {
-  if (advice.length === 0) return "  advice: none; no guideline is broken where we know a change";
+  if (advice.length === 0) return "  advice: none; no change that we know should pay";
   const lines = advice.map((each) => {
     const { guideline, what, where, before, after, predictedGain } = each;
     return [
-      `  G${guideline}: ${what} (${where.length} convolutions)`,
+      `  ${guideline === undefined ? "" : `G${guideline}: `}${what} (${where.length} nodes)`,
       `    ${count(before.macs)} -> ${count(after.macs)} MACs, ${count(before.parameters)} -> ${count(after.parameters)} parameters, ` +
         `${bytes(before.memoryAccessBytes)} -> ${bytes(after.memoryAccessBytes)} accessed`,
       `    predicted: ${signed(predictedGain)}; ${measuredText(each)}`,

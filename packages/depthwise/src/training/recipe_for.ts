@@ -16,9 +16,10 @@ const usualBatches = { least: 16, most: 64 } as const;
 /** Peak rates for a batch of 64. Going on from trained weights takes gentler ones. */
 const usualRates = {
   adamw: { scratch: 0.004, fineTuning: 0.001 },
+  muon: { scratch: 0.02, fineTuning: 0.002 },
   sgd: { scratch: 0.1, fineTuning: 0.02 },
 } as const;
-const usualDecay = { adamw: 0.05, sgd: 5e-4 } as const;
+const usualDecay = { adamw: 0.05, muon: 0.05, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
 
 /** The recipe: what was asked for, and for the rest what suits the data. */
@@ -64,7 +65,7 @@ function usualBatch(pictures: number): number {
   return Math.min(usualBatches.most, Math.max(usualBatches.least, largest));
 }
 
-/** Linear in the batch for sgd (arXiv:1706.02677), its root for adamw, whose steps have a size of their own. */
+/** Linear in the batch for sgd (arXiv:1706.02677), its root for the others, whose steps have a size of their own. */
 function scaledRate(rate: number, batch: number, optimizer: Recipe["optimizer"]): number {
   const share = batch / usualBatches.most;
   return Number((rate * (optimizer === "sgd" ? share : Math.sqrt(share))).toPrecision(3));

@@ -4,8 +4,11 @@ import { f32, f32x4, f64, f64x2, i8x16, i32, v128 } from "../../wasm/instruction
 import type { I32, Local, V128 } from "../../wasm/value_types.ts";
 import { VECTOR } from "./picture_loop.ts";
 
-/** How parameters follow their gradients. */
-export type OptimizerName = "sgd" | "adamw";
+/**
+ * How parameters follow their gradients. `sgd` is Nesterov's momentum. `muon` steps a convolution's kernel, a group at a time, by a matrix of
+ * nearly orthonormal columns (`orthogonal.ts`), and everything else, depthwise kernels too, as `adamw` does.
+ */
+export type OptimizerName = "sgd" | "adamw" | "muon";
 
 /** Where a group of parameters finds its numbers: float32, in this order. The host writes them before each step. */
 export const groupSettings = ["rate", "decay", "beta1", "beta2", "epsilon", "correction1", "correction2"] as const;
@@ -79,7 +82,7 @@ export function reduceKernel(): Kernel {
  * Parameters: addresses of the group's `parameters`, `gradients`, `first` and `second` moments, `average`, and of its `settings`; then
  * the float32s `scale` (of the gradients, for clipping) and `averageShare` (one minus the average's decay), by address.
  */
-export function updateKernel(optimizer: OptimizerName): Kernel {
+export function updateKernel(optimizer: "sgd" | "adamw"): Kernel {
   return {
     name: `update_${optimizer}`,
     params: ["parameters", "gradients", "first", "second", "average", "settings", "scale", "averageShare"],
