@@ -4,6 +4,7 @@ import {
   type Buffer,
   buffersOf,
   FLOAT,
+  imageBytes,
   LANES,
   type Place,
   pixelBytes,
@@ -74,13 +75,14 @@ function lowerProduct(original: Parts, to: StepLowering): void {
   const pitch = vectors * LANES;
   const output = gradient.places[0] as Place;
   const stretches = stretchesOf(parts, first);
+  const images = isOneBlock(parts, to) ? to.images : 1;
   const rows = stretches.reduce((sum, { floats }) => sum + floats, 0);
   const result = to.line(node.name, groups * rows * pitch, "sums");
   const rowOf = new Map<number, number>();
   let row = 0;
   const calls = stretches.map(({ buffer, channel, kh, kw, floats, entries }): Call => {
     const spec: KernelGradientSpec = {
-      height: gradient.height,
+      height: images * gradient.height,
       width: gradient.width,
       x: windowStride(parts, buffer),
       gradient: strideOf(output.buffer),
@@ -107,7 +109,8 @@ function lowerProduct(original: Parts, to: StepLowering): void {
     row += floats;
     return call;
   });
-  to.pictureStep(node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
+  const step = images === 1 ? to.pictureStep.bind(to) : to.wholeStep.bind(to);
+  step(node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
   const out = groups * outPerGroup;
   to.numbersOf.set(node.id, {
     buffer: result,
@@ -118,6 +121,27 @@ function lowerProduct(original: Parts, to: StepLowering): void {
     },
   });
   invariant(kernel[0] * kernel[1] * inPerGroup === rowOf.size, `the gradient of "${node.name}" misses inputs`);
+}
+
+/** Where a result is larger than this, it should not come by for each picture of few pixels. */
+const LARGE_RESULT_BYTES = 16_000;
+const FEW_PIXELS = 64;
+
+/**
+ * Whether all pictures are multiplied as one of many rows: few pixels and a large result, which would come from the second-level cache for
+ * every picture. Their pixels must follow each other from picture to picture.
+ */
+function isOneBlock(
+  { x, gradient, kernel, stride, groups, inPerGroup, outPerGroup }: Parts,
+  to: StepLowering,
+): boolean {
+  const { height, width } = gradient;
+  const isPointwise = [...kernel, ...stride].every((length) => length === 1);
+  const isLarge = groups * inPerGroup * outPerGroup * FLOAT > LARGE_RESULT_BYTES;
+  if (!isPointwise || !isLarge || height * width > FEW_PIXELS) return false;
+  return [...buffersOf(x), ...buffersOf(gradient)].every(
+    (buffer) => buffer.images === to.images && imageBytes(buffer) === height * rowBytes(buffer),
+  );
 }
 
 /** Floats side by side in x that are multiplied together. */

@@ -57,8 +57,14 @@ export class StepLowering extends Lowering {
   }
 
   /** A step that runs once, after all pictures went through the steps before it. */
-  wholeStep(node: StepNode, calls: readonly Call[], reads: readonly Buffer[], writes: readonly Buffer[]): void {
-    this.pictureStep(node, calls, reads, writes);
+  wholeStep(
+    node: StepNode,
+    calls: readonly Call[],
+    reads: readonly Buffer[],
+    writes: readonly Buffer[],
+    macs = 0,
+  ): void {
+    this.pictureStep(node, calls, reads, writes, macs);
     this.wholeSteps.add(this.steps.at(-1) as Step);
   }
 
