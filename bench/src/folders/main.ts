@@ -10,9 +10,20 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build, headParameters, initializeForTraining, type Network, type Tensor, toFloat32 } from "@depthwise/core";
+import {
+  augmentationPresets,
+  build,
+  hasFoldedNorms,
+  headParameters,
+  initializeForTraining,
+  type Network,
+  type Tensor,
+  toFloat32,
+  unfoldNorms,
+  type Weights,
+} from "@depthwise/core";
 import { graphToJson } from "../../../packages/core/src/graph/json.ts";
-import { decodePicture, openData, type PictureSet } from "../../../packages/depthwise/src/index.ts";
+import { createLoader, decodePicture, openData, type PictureSet } from "../../../packages/depthwise/src/index.ts";
 import { openModel } from "../../../packages/depthwise/src/open_model.ts";
 import { python, whyNoPytorch } from "../training/training_peer.ts";
 
@@ -78,8 +89,8 @@ async function writeSplit(set: PictureSet, file: string): Promise<object> {
   return { file, sizes, classes: [...set.classes] };
 }
 
-/** The network's first weights, as PyTorch reads them; where they are drawn it draws its own. */
-async function firstWeights(network: Network): Promise<ReadonlyMap<string, Tensor>> {
+/** The network's first weights, as PyTorch reads them; where they are drawn it draws its own. Batch norms come unfolded, as ours begin. */
+async function firstWeights(network: Network, train: PictureSet): Promise<Weights> {
   const weights = new Map<string, Tensor>(initializeForTraining(network.graph, 0));
   if (values.from === undefined) return weights;
   const trained = await openModel({ subject: values.from, isFile: true, options: {} }, {});
@@ -88,14 +99,22 @@ async function firstWeights(network: Network): Promise<ReadonlyMap<string, Tenso
     const given = trained.weights.get(name);
     if (given && !head.has(name)) weights.set(name, given);
   }
-  return weights;
+  if (!hasFoldedNorms(network.graph, weights)) return weights;
+  await using loader = createLoader(train, {
+    batch: 1,
+    preprocessing: network.preprocessing,
+    augmentation: augmentationPresets.photos,
+  });
+  const pictures: Float32Array[] = [];
+  for await (const batch of loader.epoch(0)) if (pictures.push(batch.pictures.slice()) === 128) break;
+  return unfoldNorms(network.graph, weights, pictures);
 }
 
 async function trainPytorch(data: string, model: string): Promise<number> {
   const opened = await openData(data, { seed: Number(values.seed) });
   if (opened.test === undefined) throw new Error(`${data} has no test pictures.`);
   const network = build(model, { classes: opened.labels.length });
-  const weights = [...(await firstWeights(network))];
+  const weights = [...(await firstWeights(network, opened.train))];
   const file = (name: string): string => join(work, name);
   writeFileSync(file("graph.json"), JSON.stringify(graphToJson(network.graph)));
   writeFileSync(

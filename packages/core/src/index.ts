@@ -161,3 +161,4 @@ export {
   type TrainingState,
 } from "./train/training_instance.ts";
 export type { CompiledTraining, TrainingManifest } from "./train/training_manifest.ts";
+export { hasFoldedNorms, unfoldNorms } from "./train/unfold_norms.ts";

@@ -1,7 +1,7 @@
 import { type Graph, isNode, type Node, nodeOf, nodesOf, type ValueId } from "../graph/graph.ts";
 import { initializeWeights } from "../graph/initialize.ts";
 import type { OperationOf } from "../graph/operations.ts";
-import { type Tensor, tensor, type Weights } from "../tensor.ts";
+import { type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
 
 /**
  * First weights of a run from scratch: as the initializers draw them, but every kernel whose scale a batch norm takes out has a variance
@@ -17,29 +17,31 @@ import { type Tensor, tensor, type Weights } from "../tensor.ts";
  */
 export function initializeForTraining(graph: Graph, seed: number = 0): Weights {
   const weights = new Map(initializeWeights(graph, seed) as ReadonlyMap<string, Tensor<"f32">>);
-  for (const name of normedKernels(graph)) {
+  for (const name of [...normedKernels(graph).values()].flat()) {
     const kernel = weights.get(name);
-    if (kernel !== undefined) weights.set(name, withVariance(kernel, 1 / (3 * fanIn(kernel))));
+    if (kernel !== undefined) weights.set(name, scaled(kernel, scaleForTraining(kernel)));
   }
   return weights;
 }
 
-/** Kernels between which and the next batch norm there is nothing but permutations and other convolutions without a bias. */
-function normedKernels(graph: Graph): ReadonlySet<string> {
-  const kernels = new Set<string>();
+/** By batch norm: kernels between which and it there is nothing but permutations and other convolutions without a bias. */
+export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly string[]> {
+  const all = new Map<Node, readonly string[]>();
   const readers = readersOf(graph);
   for (const norm of nodesOf(graph, "batch_norm")) {
+    const kernels: string[] = [];
     let value: ValueId | undefined = norm.inputs[0];
     while (value !== undefined && readers.get(value) === 1) {
       const node = nodeOf(graph, value);
       if (isNode(node, "convolution") && isLinear(node)) {
         const kernel = nodeOf(graph, node.inputs[1] as ValueId);
-        if (isNode(kernel, "parameter") && readers.get(node.inputs[1] as ValueId) === 1) kernels.add(kernel.name);
+        if (isNode(kernel, "parameter") && readers.get(node.inputs[1] as ValueId) === 1) kernels.push(kernel.name);
       } else if (!isNode(node, "permute")) break;
       value = node.inputs[0];
     }
+    all.set(norm, kernels);
   }
-  return kernels;
+  return all;
 }
 
 /** Whether the output's scale is the kernel's: nothing is added, nothing cut off. */
@@ -60,12 +62,17 @@ function fanIn({ shape }: Tensor): number {
   return shape.slice(0, -1).reduce((product, length) => product * length, 1);
 }
 
-function withVariance({ shape, data }: Tensor<"f32">, variance: number): Tensor<"f32"> {
-  const meanSquare = data.reduce((sum, value) => sum + value * value, 0) / data.length;
-  if (meanSquare === 0) return { dtype: "f32", shape, data };
-  const scale = Math.sqrt(variance / meanSquare);
+/** What a kernel is multiplied with so that its variance is 1 / (3 · fan in). */
+export function scaleForTraining(kernel: Tensor): number {
+  const { data, length } = { data: toFloat32(kernel), length: kernel.data.length };
+  const meanSquare = data.reduce((sum, value) => sum + value * value, 0) / length;
+  return meanSquare === 0 ? 1 : 1 / Math.sqrt(3 * fanIn(kernel) * meanSquare);
+}
+
+/** A tensor's numbers times a factor. */
+export function scaled(values: Tensor, factor: number): Tensor<"f32"> {
   return tensor(
-    shape,
-    data.map((value) => value * scale),
+    values.shape,
+    toFloat32(values).map((value) => value * factor),
   );
 }

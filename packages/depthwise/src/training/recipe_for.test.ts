@@ -13,10 +13,11 @@ describe("recipeFor", () => {
     [700, 16],
     [1300, 32],
     [50_000, 64],
-  ])("%i pictures are taken in batches of %i, their rate in proportion", (pictures, batch) => {
+  ])("%i pictures are taken in batches of %i, their rate by the root, in proportion for sgd", (pictures, batch) => {
     const recipe = recipeFor({}, dataOf(pictures));
     expect(recipe.batch).toBe(batch);
-    expect(recipe.rate).toBeCloseTo((defaultRecipe.rate * batch) / defaultRecipe.batch, 12);
+    expect(recipe.rate).toBeCloseTo(defaultRecipe.rate * Math.sqrt(batch / defaultRecipe.batch), 4);
+    expect(recipeFor({ optimizer: "sgd" }, dataOf(pictures)).rate).toBeCloseTo((0.1 * batch) / 64, 12);
   });
 
   test("is the default for large sets", () => {

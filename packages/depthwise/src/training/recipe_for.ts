@@ -16,7 +16,7 @@ const usualBatches = { least: 16, most: 64 } as const;
 /** Peak rates for a batch of 64. Going on from trained weights takes gentler ones. */
 const usualRates = {
   adamw: { scratch: 0.004, fineTuning: 0.001 },
-  muon: { scratch: 0.02, fineTuning: 0.002 },
+  muon: { scratch: 0.02, fineTuning: 0.005 },
   sgd: { scratch: 0.1, fineTuning: 0.02 },
 } as const;
 const usualDecay = { adamw: 0.05, muon: 0.05, sgd: 5e-4 } as const;

@@ -1,16 +1,20 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import {
+  type Batch,
   type Checkpoint,
   DepthwiseError,
   type EpochRecord,
   type EpochResult,
   type Evaluation,
+  hasFoldedNorms,
   IoError,
   type Network,
   readNetwork,
   readSafetensors,
   train,
+  unfoldNorms,
+  type Weights,
   writeSafetensors,
   writeWeights,
 } from "@depthwise/core";
@@ -117,12 +121,14 @@ async function runEpochs(
   resume: Checkpoint | undefined,
 ): Promise<{ readonly all: readonly EpochRecord[]; readonly best: EpochRecord | undefined }> {
   const { recipe, augmentation, balance } = identity;
-  const { weights, drawn } = firstWeights(network, recipe.seed, from);
+  const { weights: given, drawn } = firstWeights(network, recipe.seed, from);
   if (from) note(drawn.length === 0 ? "All weights are taken over." : `Drawn anew: ${drawn.join(", ")}.`);
   const { preprocessing } = network;
   const loading = { preprocessing, batch: recipe.batch, seed: recipe.seed };
   await using loader = createLoader(data.train, { ...loading, augmentation, balance });
   await using judged = data.validation && createLoader(data.validation, { preprocessing, batch: 64 });
+  const isUnfolded = from !== undefined && resume === undefined && recipe.bodyRate > 0;
+  const weights = isUnfolded ? await withNorms(network, given, loader.epoch(0)) : given;
   if (!options.json) print(beginningText(network, data, identity));
   const progress = startProgress("training");
   let latest: (() => Checkpoint) | undefined;
@@ -164,6 +170,22 @@ async function runEpochs(
   }
   for (const { file, reason } of loader.skipped) note(`${file} was left out: ${reason}`);
   return { all, best };
+}
+
+/** Pictures that statistics are measured of. */
+const measuredPictures = 128;
+
+/** Trained weights, with statistics again where batch norms were folded. */
+async function withNorms(network: Network, weights: Weights, batches: AsyncIterable<Batch>): Promise<Weights> {
+  if (!hasFoldedNorms(network.graph, weights)) return weights;
+  const pictures: Float32Array[] = [];
+  for await (const { pictures: rows, targets, count } of batches) {
+    const elements = rows.length / (targets.length / network.classes);
+    for (let row = 0; row < count; row++) pictures.push(rows.slice(row * elements, (row + 1) * elements));
+    if (pictures.length >= measuredPictures) break;
+  }
+  note(`The file's batch norms were folded; they get statistics of ${pictures.length} training pictures.`);
+  return unfoldNorms(network.graph, weights, pictures);
 }
 
 async function writeBest(output: string, network: Network, result: EpochResult, course: object): Promise<void> {

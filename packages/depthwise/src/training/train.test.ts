@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { drawShapes, readSafetensors, type Tensor } from "@depthwise/core";
+import { build, drawShapes, initializeForTraining, readSafetensors, type Tensor, writeWeights } from "@depthwise/core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { depthwise, type Ended, json } from "../testing/run_cli.ts";
@@ -195,6 +195,17 @@ describe("train --from", () => {
     const { metadata } = readSafetensors(await readFile(output));
     expect(JSON.parse(metadata.labels ?? "")).toEqual(["arrow", "heart"]);
     expect(JSON.parse(metadata.training ?? "").recipe.bodyRate).toBe(0.1);
+  }, 60_000);
+
+  test("gives batch norms that were folded their statistics again, but not to a body that stays", async () => {
+    const network = build("mobilenet_v1", { width: 0.25, shallow: true, resolution: 32, classes: 3 });
+    const folded = inFolder("folded.safetensors");
+    await writeFile(folded, writeWeights(initializeForTraining(network.graph, 1), network));
+    const args = ["train", shapes, ...short, "--epochs", "1", "--from", folded, "--json"];
+    const ended = await depthwise([...args, "-o", inFolder("unfolded.safetensors")]);
+    expect([ended.code, ended.stderr]).toEqual([0, expect.stringMatching(/were folded; .* of \d+ training pictures/)]);
+    const frozen = await depthwise([...args, "--freeze", "-o", inFolder("kept.safetensors")]);
+    expect([frozen.code, frozen.stderr]).toEqual([0, expect.not.stringMatching(/were folded/)]);
   }, 60_000);
 
   test("refuses another network than the file's", async () => {
