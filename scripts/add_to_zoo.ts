@@ -67,10 +67,14 @@ async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array)
   };
 }
 
+/** Defaults that later versions may change. */
+const isSpelledOut: ReadonlySet<string> = new Set(["optimizer", "rate", "decay"]);
+
 /** The command that gives the same weights: every setting that is not the default. */
 function commandOf(name: string, data: string, recipe: Recipe): string {
   const options = Object.entries(recipe)
-    .filter(([key, value]) => key !== "momentum" && key !== "bodyRate" && defaultRecipe[key as keyof Recipe] !== value)
+    .filter(([key, value]) => isSpelledOut.has(key) || defaultRecipe[key as keyof Recipe] !== value)
+    .filter(([key]) => key !== "momentum" && key !== "bodyRate")
     .map(([key, value]) => `${dashed(key)} ${value}`);
   return ["depthwise train", data, "--model", name, ...options, "--wide", "-o", `${name}.safetensors`].join(" ");
 }
