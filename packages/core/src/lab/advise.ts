@@ -164,7 +164,7 @@ export function changesOf(network: Network, roofline: Roofline): readonly Change
 }
 
 /** Changes that may pay where no guideline is broken beyond its limit. */
-export function possibleChanges(network: Network): readonly Change[] {
+function possibleChanges(network: Network): readonly Change[] {
   const change = fewerBranches(network.graph);
   return [...(change === undefined ? [] : [change]), ...laterDownsampling(network)];
 }
