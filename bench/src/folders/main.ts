@@ -4,10 +4,10 @@
  * test pictures.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
@@ -52,17 +52,18 @@ const script = fileURLToPath(new URL("torch_recipe.py", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "depthwise-folders-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 
-/** Runs a program that prints lines of JSON, and returns them. */
-async function jsonLines(command: string, args: readonly string[]): Promise<readonly Record<string, unknown>[]> {
+/** Runs a program whose messages the person sees, and returns what it prints. */
+async function outputOf(command: string, args: readonly string[]): Promise<string> {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const lines: Record<string, unknown>[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    process.stderr.write(`${line.slice(0, 200)}\n`);
-    lines.push(JSON.parse(line));
+  const exit = once(child, "exit");
+  let output = "";
+  for await (const part of child.stdout) {
+    process.stderr.write(part);
+    output += part;
   }
-  const code = child.exitCode ?? (await new Promise((resolve) => child.once("exit", resolve)));
+  const [code] = await exit;
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}.`);
-  return lines;
+  return output;
 }
 
 async function trainOurs(data: string, model: string): Promise<number> {
@@ -70,9 +71,8 @@ async function trainOurs(data: string, model: string): Promise<number> {
   const node = ["--conditions=@depthwise/source", "--no-warnings", cli];
   const own = ["--model", model, "--epochs", values.epochs, "--seed", values.seed, "--threads", values.threads];
   const from = values.from ? ["--from", values.from] : [];
-  await jsonLines(process.execPath, [...node, "train", data, ...own, ...from, "--wide", "--json", "-o", file]);
-  const results = await jsonLines(process.execPath, [...node, "evaluate", file, data, "--json"]);
-  return results.at(-1)?.top1 as number;
+  await outputOf(process.execPath, [...node, "train", data, ...own, ...from, "--wide", "--json", "-o", file]);
+  return JSON.parse(await outputOf(process.execPath, [...node, "evaluate", file, data, "--json"])).top1;
 }
 
 /** Writes a split's pictures as bytes, one after the other. */
@@ -148,8 +148,8 @@ async function trainPytorch(data: string, model: string): Promise<number> {
     },
   };
   writeFileSync(file("task.json"), JSON.stringify(task));
-  const lines = await jsonLines(python, [script, file("task.json")]);
-  return lines.at(-1)?.top1 as number;
+  const lines = (await outputOf(python, [script, file("task.json")])).trimEnd().split("\n");
+  return JSON.parse(lines.at(-1) ?? "").top1;
 }
 
 const trainers = { depthwise: trainOurs, pytorch: trainPytorch };
