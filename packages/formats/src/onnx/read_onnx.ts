@@ -37,8 +37,7 @@ const opsets = { first: 7, last: 25 } as const;
 export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions = {}): ForeignModel {
   const { file, batch = 1 } = options;
   return namedErrors(undefined, file, () => {
-    // Dequantised weights take four times what they take in the file.
-    const budget = memoryBudget(2 * bytes.length, file);
+    const budget = memoryBudget(bytes.length, file, true);
     const model = decodeOnnxFile(bytes, budget, file);
     const opset = model.opsets.get("") ?? model.opsets.get("ai.onnx");
     if (model.graph === undefined || opset === undefined) {

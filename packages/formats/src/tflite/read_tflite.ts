@@ -34,8 +34,7 @@ export interface ReadTfliteOptions {
 export function readTflite(bytes: Uint8Array, options: ReadTfliteOptions = {}): ForeignModel {
   const { file } = options;
   return namedErrors(undefined, file, () => {
-    // Dequantised weights take four times what they take in the file.
-    const budget = memoryBudget(2 * bytes.length, file);
+    const budget = memoryBudget(bytes.length, file, true);
     const model = new TfliteModelReader(decodeTfliteFile(bytes, budget), budget).read();
     const { graph } = model.network;
     const [output] = graph.outputs;
