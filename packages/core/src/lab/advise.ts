@@ -1,10 +1,10 @@
 import { compile } from "../compiler/compile.ts";
 import { type Cost, describe } from "../cost/describe.ts";
-import { type Graph, isNode, type Node, nodeOf, usersOf, type ValueId } from "../graph/graph.ts";
+import { type Graph, isNode, type Node, usersOf, type ValueId } from "../graph/graph.ts";
 import type { OperationOf } from "../graph/operations.ts";
 import { build } from "../networks/build.ts";
 import type { Network } from "../networks/network.ts";
-import { atEqualMacs, builtOr, type Change, definedOf, nearlyAll } from "./change.ts";
+import { atEqualMacs, builtOr, type Change, channelsIn, definedOf, kernelOf, nearlyAll } from "./change.ts";
 import { fewerBranches } from "./fewer_branches.ts";
 import { laterDownsampling } from "./later_downsampling.ts";
 import { measureInTurns, type Samples } from "./measure_in_turns.ts";
@@ -252,7 +252,7 @@ function pairsOf(graph: Graph): readonly Pair[] {
 
 function isPointwise(graph: Graph, node: Node): node is Convolution {
   if (!isNode(node, "convolution") || node.operation.residual) return false;
-  const [kh, kw] = nodeOf(graph, node.inputs[1] as ValueId).shape;
+  const [kh, kw] = kernelOf(graph, node);
   return kh === 1 && kw === 1;
 }
 
@@ -263,10 +263,6 @@ function worksByChannel(graph: Graph, node: Node): boolean {
   }
   if (isNode(node, "permute")) return node.operation.permutation.kind === "shuffle";
   return isNode(node, "batch_norm") || isNode(node, "activation");
-}
-
-function channelsIn(graph: Graph, node: Node): number {
-  return nodeOf(graph, node.inputs[0] as ValueId).shape[3] ?? 0;
 }
 
 function groupsOf({ operation }: Convolution): number {
@@ -309,7 +305,7 @@ function narrowed(
     const isBetween = node !== change.pair.first && node !== change.pair.last;
     return builder.convolution(node.name, x, {
       ...operation,
-      kernel: nodeOf(graph, node.inputs[1] as ValueId).shape.slice(0, 2) as [number, number],
+      kernel: kernelOf(graph, node),
       channels: node === change.pair.last ? change.pair.outputs : change.inside,
       groups: isBetween ? change.inside : Math.min(operation.groups, change.groups ?? operation.groups),
     });

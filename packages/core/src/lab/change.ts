@@ -1,6 +1,6 @@
 import { describe } from "../cost/describe.ts";
 import { OptionError } from "../errors.ts";
-import type { Graph } from "../graph/graph.ts";
+import { type Graph, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import { build } from "../networks/build.ts";
 import type { Network } from "../networks/network.ts";
 import type { Guideline } from "./roofline.ts";
@@ -14,6 +14,16 @@ export interface Change {
   /** Nodes that are changed; all of them where it is an option of the network. */
   readonly where: readonly string[];
   readonly graph: Graph;
+}
+
+/** Rows and columns of a convolution's kernel. */
+export function kernelOf(graph: Graph, convolution: Node): readonly [height: number, width: number] {
+  return nodeOf(graph, convolution.inputs[1] as ValueId).shape.slice(0, 2) as [number, number];
+}
+
+/** Channels that a node reads. */
+export function channelsIn(graph: Graph, node: Node): number {
+  return nodeOf(graph, node.inputs[0] as ValueId).shape[3] ?? 0;
 }
 
 /** Options that the network was built with, without those that were left to the family. */

@@ -1,6 +1,6 @@
 import { type Graph, isNode, type Node, nodeOf, usersOf, type ValueId } from "../graph/graph.ts";
 import type { OperationOf } from "../graph/operations.ts";
-import type { Change } from "./change.ts";
+import { type Change, channelsIn, kernelOf } from "./change.ts";
 import { rewriteGraph } from "./rewrite_graph.ts";
 
 type Convolution = Node<OperationOf<"convolution">>;
@@ -42,7 +42,7 @@ export function fewerBranches(graph: Graph): Change | undefined {
     const convolved = (convolution: Convolution, channels: number) =>
       builder.convolution(convolution.name, value(convolution.inputs[0] as ValueId), {
         ...convolution.operation,
-        kernel: nodeOf(graph, convolution.inputs[1] as ValueId).shape.slice(0, 2) as [number, number],
+        kernel: kernelOf(graph, convolution),
         channels,
       });
     if (node === fire.squeeze) return convolved(fire.squeeze, fire.inside);
@@ -109,10 +109,6 @@ function isDenseAtStrideOne({ operation }: Convolution): boolean {
 }
 
 function area(graph: Graph, node: Convolution): number {
-  const [height = 0, width = 0] = nodeOf(graph, node.inputs[1] as ValueId).shape;
+  const [height, width] = kernelOf(graph, node);
   return height * width;
-}
-
-function channelsIn(graph: Graph, node: Node): number {
-  return nodeOf(graph, node.inputs[0] as ValueId).shape[3] ?? 0;
 }

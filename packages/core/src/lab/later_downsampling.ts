@@ -1,7 +1,7 @@
 import { type Graph, isNode, type Node, nodeOf, usersOf, type ValueId } from "../graph/graph.ts";
 import type { Padding } from "../graph/operations.ts";
 import type { Network } from "../networks/network.ts";
-import { atEqualMacs, type Change } from "./change.ts";
+import { atEqualMacs, type Change, kernelOf } from "./change.ts";
 import { rewriteGraph } from "./rewrite_graph.ts";
 
 /** A node that halves rows and columns, and the next one that could do it for all that comes after. */
@@ -53,10 +53,6 @@ function halves({ operation }: Node): boolean {
 function takesOver(graph: Graph, from: Node, to: Node): boolean {
   if (!isNode(from, "convolution")) return to.operation.op === "concatenate" || to.operation.op === "add";
   return isNode(to, "convolution") && !to.operation.residual && kernelOf(graph, to).every((length) => length > 1);
-}
-
-function kernelOf(graph: Graph, node: Node): readonly [number, number] {
-  return nodeOf(graph, node.inputs[1] as ValueId).shape.slice(0, 2) as [number, number];
 }
 
 /** Of an odd kernel: rows and columns stay as they are at stride 1, and halve, rounded up, at stride 2. */

@@ -64,9 +64,10 @@ function fanIn({ shape }: Tensor): number {
 
 /** What a kernel is multiplied with so that its variance is 1 / (3 · fan in). */
 export function scaleForTraining(kernel: Tensor): number {
-  const { data, length } = { data: toFloat32(kernel), length: kernel.data.length };
-  const meanSquare = data.reduce((sum, value) => sum + value * value, 0) / length;
-  return meanSquare === 0 ? 1 : 1 / Math.sqrt(3 * fanIn(kernel) * meanSquare);
+  const data = toFloat32(kernel);
+  const meanSquare = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+  const variance = 1 / (3 * fanIn(kernel));
+  return meanSquare === 0 ? 1 : Math.sqrt(variance / meanSquare);
 }
 
 /** A tensor's numbers times a factor. */

@@ -109,8 +109,13 @@ function lowerProduct(original: Parts, to: StepLowering): void {
     row += floats;
     return call;
   });
-  const step = images === 1 ? to.pictureStep.bind(to) : to.wholeStep.bind(to);
-  step(node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
+  to[images === 1 ? "pictureStep" : "wholeStep"](
+    node,
+    calls,
+    [...buffersOf(x), ...buffersOf(gradient), result],
+    [result],
+    macsOf(parts),
+  );
   const out = groups * outPerGroup;
   to.numbersOf.set(node.id, {
     buffer: result,

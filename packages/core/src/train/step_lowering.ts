@@ -57,14 +57,8 @@ export class StepLowering extends Lowering {
   }
 
   /** A step that runs once, after all pictures went through the steps before it. */
-  wholeStep(
-    node: StepNode,
-    calls: readonly Call[],
-    reads: readonly Buffer[],
-    writes: readonly Buffer[],
-    macs = 0,
-  ): void {
-    this.pictureStep(node, calls, reads, writes, macs);
+  wholeStep(...step: Parameters<StepLowering["pictureStep"]>): void {
+    this.pictureStep(...step);
     this.wholeSteps.add(this.steps.at(-1) as Step);
   }
 
