@@ -123,7 +123,7 @@ function findLifetimes({ steps, inputs, outputs }: Lowered): readonly Lifetime[]
   const first = new Map<Buffer, number>();
   const last = new Map<Buffer, number>();
   steps.forEach((step, index) => {
-    for (const buffer of [...step.writes, ...step.reads]) {
+    for (const buffer of [...step.writes, ...step.reads, ...(step.scratch ?? [])]) {
       if (!first.has(buffer)) first.set(buffer, index);
       last.set(buffer, index);
     }

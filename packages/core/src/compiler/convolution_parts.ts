@@ -1,6 +1,6 @@
 import type { Node } from "../graph/graph.ts";
 import { dilatedSize, type OperationOf, type Pair } from "../graph/operations.ts";
-import { buffersOf, type View } from "./layout.ts";
+import { type Buffer, buffersOf, type View } from "./layout.ts";
 import { addInto } from "./lower_elementwise.ts";
 import { type Lowering, type Region, viewOf } from "./lowering.ts";
 import type { Call, RowWork } from "./plan.ts";
@@ -55,10 +55,11 @@ export function finish(
   region: Region,
   positions: readonly number[],
   calls: readonly Call[],
+  scratch?: readonly Buffer[],
 ): void {
   const { node, input, operation, residual } = parts;
   const reads = [...buffersOf(input), ...(residual ? buffersOf(residual) : [])];
-  to.step(node, [...region.preparation, ...calls], reads, [region.buffer], macsOf(parts));
+  to.step(node, [...region.preparation, ...calls], reads, [region.buffer], macsOf(parts), scratch);
   const view = viewOf(region, positions);
   to.views.set(node.id, view);
   const isFused = calls.some((call) => call.kernel.params.includes("residual"));

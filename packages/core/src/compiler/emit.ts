@@ -24,7 +24,9 @@ interface MemoryPlan {
   readonly arena: Arena;
   readonly arenaStart: number;
   readonly constants: ReadonlyMap<Constant, number>;
+  /** Of those that travel, and of those that are made of them when the module starts. */
   readonly constantBytes: number;
+  readonly madeBytes: number;
   readonly profile: number | undefined;
   /** The threads' meeting point; undefined for one thread. */
   readonly control: number | undefined;
@@ -64,8 +66,8 @@ export function emit(name: string, lowered: Lowered, target: Target, { names, st
     advice: "Use a smaller resolution or batch.",
   });
   const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
-  const stored = storeWeights(weightImage(plan), FIRST_BYTE, plan.constants, storage);
-  emitInitialize(module, stored, split);
+  const stored = storeWeights(weightImage(plan), FIRST_BYTE, travelling(plan), storage);
+  emitInitialize(module, stored, split, plan);
   const kernels = emitKernels(module, lowered);
   emitRun(module, lowered, plan, kernels, now);
   const manifest = {
@@ -78,12 +80,15 @@ export function emit(name: string, lowered: Lowered, target: Target, { names, st
 function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   const constants = new Map<Constant, number>();
   let next = FIRST_BYTE;
-  for (const address of lowered.steps.flatMap((step) => callsOf(step).flatMap((call) => call.args))) {
-    if (address.kind !== "constant" || constants.has(address.constant)) continue;
-    constants.set(address.constant, next);
-    next = roundUp(next + address.constant.bytes, CACHE_LINE);
-  }
+  const all = constantsOf(lowered);
+  const place = (constant: Constant) => {
+    constants.set(constant, next);
+    next = roundUp(next + constant.bytes, CACHE_LINE);
+  };
+  all.filter(({ madeBy }) => madeBy === undefined).forEach(place);
   const constantBytes = next - FIRST_BYTE;
+  all.filter(({ madeBy }) => madeBy !== undefined).forEach(place);
+  const madeBytes = next - FIRST_BYTE - constantBytes;
   const arena = planArena(lowered);
   const arenaStart = next;
   next = roundUp(next + arena.bytes + SLACK_BYTES, CACHE_LINE);
@@ -91,17 +96,28 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   if (profile !== undefined) next = roundUp(next + (lowered.steps.length + 1) * 8, CACHE_LINE);
   const control = target.threads > 1 ? next : undefined;
   if (control !== undefined) next += CONTROL_BYTES;
-  return { arena, arenaStart, constants, constantBytes, profile, control, end: next };
+  return { arena, arenaStart, constants, constantBytes, madeBytes, profile, control, end: next };
+}
+
+/** What calls read, each once, and what that is made of. */
+function constantsOf(lowered: Lowered): readonly Constant[] {
+  const addresses = lowered.steps.flatMap((step) => callsOf(step).flatMap((call) => call.args));
+  const read = addresses.flatMap((address) => (address.kind === "constant" ? [address.constant] : []));
+  return [...new Set(read.flatMap((constant) => (constant.madeBy ? [constant.madeBy.from, constant] : [constant])))];
 }
 
 function addressOfBuffer(plan: MemoryPlan, buffer: Buffer): number {
   return plan.arenaStart + (plan.arena.offsets.get(buffer) as number);
 }
 
+function travelling({ constants }: MemoryPlan): ReadonlyMap<Constant, number> {
+  return new Map([...constants].filter(([{ madeBy }]) => madeBy === undefined));
+}
+
 /** The constants' room as the kernels want it. */
 function weightImage(plan: MemoryPlan): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(plan.constantBytes);
-  for (const [constant, offset] of plan.constants) {
+  for (const [constant, offset] of travelling(plan)) {
     const at = offset - FIRST_BYTE;
     const words = Math.ceil(constant.bytes / 4);
     constant.write(
@@ -117,12 +133,27 @@ function weightImage(plan: MemoryPlan): Uint8Array<ArrayBuffer> {
  * `initialize()` puts the weights in place: once, by whoever made the memory. Weights that were split off have to be at their offset by
  * then.
  */
-function emitInitialize(module: ModuleBuilder, { bytes, offset, moves }: StoredWeights, split: boolean): void {
+function emitInitialize(
+  module: ModuleBuilder,
+  { bytes, offset, moves }: StoredWeights,
+  split: boolean,
+  { constants }: MemoryPlan,
+): void {
   const decode = emitDecoding(module, moves);
   const data = split ? undefined : module.passiveData(bytes);
+  const makers = new Map<string, FunctionHandle>();
+  const made = [...constants].flatMap(([{ madeBy }, at]) => {
+    if (madeBy === undefined) return [];
+    const { kernel, from } = madeBy;
+    const maker = makers.get(kernel.name) ?? emitKernel(module, kernel);
+    makers.set(kernel.name, maker);
+    return [{ maker, from: constants.get(from) as number, at }];
+  });
   module.function("initialize", { params: {}, results: [], export: "initialize" }, (f) => {
     if (data) f.do(memory.init(data, offset, 0, bytes.length));
     decode(f);
+    for (const { maker, from, at } of made)
+      f.invoke(maker, [i32.const(from), i32.const(at), i32.const(0), i32.const(1)]);
   });
 }
 
@@ -154,7 +185,7 @@ function emitRun(
   const run = module.function("run", { params, results: [], export: "run" }, (f, { thread, threads }) => {
     const around = (image: Local<"i32"> | undefined): BandSurroundings => ({
       addressOf: (buffer) => addressOfBuffer(plan, buffer),
-      addressExpr: (address) => addressExpr(address, plan, image),
+      addressExpr: (address) => addressExpr(address, plan, image, thread),
       handleOf: (kernel) => kernels.get(kernel.name) as FunctionHandle,
     });
     const emitSteps = (image: Local<"i32"> | undefined) => {
@@ -163,7 +194,7 @@ function emitRun(
         f.comment(step.name);
         for (const call of step.calls) {
           const handle = kernels.get(call.kernel.name) as FunctionHandle;
-          const args = call.args.map((address) => addressExpr(address, plan, image));
+          const args = call.args.map((address) => addressExpr(address, plan, image, thread));
           if (meet) emitShare(f, call, handle, args, thread, threads);
           else f.invoke(handle, [...args, i32.const(0), i32.const(call.units)]);
         }
@@ -221,12 +252,16 @@ function stamp(
   f.if(i32.eqz(thread), () => f.do(f64.store(i32.const(at + index * 8), f.call(now, []))));
 }
 
-function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | undefined): I32 {
+function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | undefined, thread: Local<"i32">): I32 {
   switch (address.kind) {
     case "buffer":
       return i32.const(addressOfBuffer(plan, address.buffer) + address.offset);
     case "constant":
       return i32.const(plan.constants.get(address.constant) as number);
+    case "thread": {
+      const first = i32.const(addressOfBuffer(plan, address.buffer));
+      return address.buffer.images === 1 ? first : i32.add(first, i32.mul(thread, imageBytes(address.buffer)));
+    }
     case "batch": {
       const first = i32.const(addressOfBuffer(plan, address.buffer));
       return image ? i32.add(first, i32.mul(image, imageBytes(address.buffer))) : first;
@@ -258,6 +293,7 @@ function describeModule(
     threads: target.threads,
     pages,
     weightBytes: plan.constantBytes,
+    ...(plan.madeBytes === 0 ? {} : { transformedBytes: plan.madeBytes }),
     arenaBytes: plan.arena.bytes,
     arenaLowerBound: plan.arena.lowerBound,
     ...(plan.profile === undefined ? {} : { profileOffset: plan.profile }),

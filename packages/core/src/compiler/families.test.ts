@@ -5,7 +5,11 @@ import { build } from "../networks/build.ts";
 import { load } from "../runtime/model.ts";
 import { relativeError } from "../testing/differences.ts";
 import { drawnInputs } from "../testing/rewritten.ts";
-import { compile } from "./compile.ts";
+import { callsOf } from "./bands.ts";
+import { compile, planNetwork } from "./compile.ts";
+import type { Lowered } from "./lower.ts";
+import { blockKey, plannedBlocks } from "./plan_bands.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** Each family's headline network at a resolution that the interpreter takes in a moment. `families.data.test.ts` has full size. */
 const networks = [
@@ -21,6 +25,29 @@ const networks = [
   ["xception", { resolution: 79, width: 0.25 }],
 ] as const;
 
+/** Every pair of settings occurs. */
+const configurations = [
+  { bands: false, threads: 1, isTuned: false },
+  { bands: true, threads: 1, isTuned: true },
+  { bands: true, threads: 2, isTuned: false },
+  { bands: false, threads: 2, isTuned: true },
+  { bands: false, threads: 4, isTuned: false },
+  { bands: true, threads: 4, isTuned: true },
+];
+
+/** A tuning that chooses everything differently: another tile for each product, other rows for each block that runs in bands. */
+function otherwise(banded: Lowered, { lowered, target }: ReturnType<typeof planNetwork>): Tuning {
+  const choices = [banded, lowered].flatMap(({ steps }) =>
+    steps.flatMap((step) => callsOf(step).flatMap(({ choice }) => choice ?? [])),
+  );
+  return {
+    tiles: Object.fromEntries(choices.flatMap(({ key, others: [other] }) => (other ? [[key, other]] : []))),
+    bands: Object.fromEntries(
+      plannedBlocks(lowered, target).map(({ block }) => [blockKey(block, target.threads), { rows: 1, saved: 1e9 }]),
+    ),
+  };
+}
+
 /** Of the largest absolute value: float32's own rounding, over the depth of these networks. */
 const TOLERANCE = 1e-5;
 
@@ -33,6 +60,22 @@ describe("headline networks, small pictures", () => {
     for (const simd of ["relaxed", "plain"] as const) {
       using model = await load(compile(network, { weights, simd }));
       expect(relativeError(model.run(inputs)["output"]!, expected), simd).toBeLessThanOrEqual(TOLERANCE);
+    }
+  });
+
+  it.each(networks)("%s, %j, in every configuration: the same bits", { timeout: 120_000 }, async (name, options) => {
+    const network = build(name, options);
+    const inputs = drawnInputs(network.graph);
+    for (const simd of ["relaxed", "plain"] as const) {
+      const tuning = otherwise(planNetwork(network, { simd }).lowered, planNetwork(network, { simd, bands: false }));
+      using usual = await load(compile(network, { simd }));
+      const expected = usual.run(inputs);
+      for (const { bands, threads, isTuned } of configurations) {
+        const compiled = compile(network, { simd, bands, threads, tuning: isTuned ? tuning : undefined });
+        using model = await load(compiled, { threads });
+        const what = `${simd}, ${threads} threads, bands ${bands}, tuned ${isTuned}`;
+        expect(model.run(inputs), what).toEqual(expected);
+      }
     }
   });
 

@@ -3,6 +3,7 @@ import { type OperationOf, plainConvolution } from "../graph/operations.ts";
 import type { ConvolutionParts } from "./convolution_parts.ts";
 import { lowerGemm } from "./lower_gemm.ts";
 import { groupOrder, lowerDepthwise, lowerGroupwise } from "./lower_groupwise.ts";
+import { lowerWinograd } from "./lower_winograd.ts";
 import type { Lowering } from "./lowering.ts";
 
 /** Lowers a convolution to the kernel that suits its groups. */
@@ -67,5 +68,5 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
       ? groupOrder(parts)
       : undefined;
   if (order) lowerGroupwise(parts, order, to);
-  else lowerGemm(parts, to);
+  else if (!lowerWinograd(parts, to)) lowerGemm(parts, to);
 }

@@ -132,6 +132,7 @@ export class Lowering {
     reads: readonly Buffer[],
     writes: readonly Buffer[],
     macs = 0,
+    scratch?: readonly Buffer[],
   ): void {
     const op = "operation" in node ? node.operation.op : node.op;
     const traffic = new Map([...reads, ...writes].map((buffer) => [buffer, 0]));
@@ -142,7 +143,7 @@ export class Lowering {
     for (const buffer of writes) {
       touch(buffer, written ? written.height * written.width * written.channels * FLOAT : pictureBytes(buffer));
     }
-    this.steps.push({ name: node.name, op, calls, reads, writes, macs, traffic });
+    this.steps.push({ name: node.name, op, calls, reads, writes, scratch, macs, traffic });
   }
 
   /** Bytes of the buffers that hold a node's inputs: of the channels that it reads. */

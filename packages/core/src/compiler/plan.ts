@@ -10,6 +10,8 @@ export interface Constant {
   readonly holds: "weights" | "table";
   /** How weights lie in the block, one after another; they fill it. What storage in fewer bits has to know. */
   readonly panels?: readonly Panels[];
+  /** What is computed from another constant when the module starts, by a kernel with their two addresses; it does not travel. */
+  readonly madeBy?: { readonly kernel: Kernel; readonly from: Constant };
   /** Fills the block. `addressOf` gives a buffer's first byte. */
   write(block: { f32: Float32Array; i32: Int32Array }, addressOf: (buffer: Buffer) => number): void;
 }
@@ -25,6 +27,8 @@ export interface Panels {
 export type Address =
   | { readonly kind: "buffer"; readonly buffer: Buffer; readonly offset: number }
   | { readonly kind: "constant"; readonly constant: Constant }
+  /** The thread's own copy of a buffer that has one for each thread. */
+  | { readonly kind: "thread"; readonly buffer: Buffer }
   /** In a buffer of the caller's: moves on with every picture of a batch. */
   | { readonly kind: "batch"; readonly buffer: Buffer };
 
@@ -81,6 +85,8 @@ export interface Step {
   readonly calls: readonly Call[];
   readonly reads: readonly Buffer[];
   readonly writes: readonly Buffer[];
+  /** What its calls need for themselves. */
+  readonly scratch?: readonly Buffer[] | undefined;
   readonly macs: number;
   /** Bytes of each buffer that it reads and writes for one picture, borders aside. */
   readonly traffic: ReadonlyMap<Buffer, number>;

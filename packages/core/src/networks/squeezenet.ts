@@ -220,15 +220,15 @@ const variants: readonly Variant<Partial<SqueezeNetOptions>>[] = [
       resolution: 32,
       classes: 10,
       smallStem: true,
-      baseExpand: 64,
-      expandIncrement: 64,
+      baseExpand: 80,
+      expandIncrement: 80,
       bypass: "simple",
       dropout: 0,
       batchNorm: true,
     },
     published: {
       source:
-        "usual adaptation to 32x32: 3x3 stem of stride 1, batch norm (weiaicunzai/pytorch-cifar100); half the expand filters and simple bypass are our choice; no published figures",
+        "usual adaptation to 32x32: 3x3 stem of stride 1, batch norm (weiaicunzai/pytorch-cifar100); 80 expand filters for 128 and simple bypass are our choice; no published figures",
     },
   },
 ];

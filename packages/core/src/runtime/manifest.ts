@@ -47,6 +47,8 @@ export interface Manifest {
   readonly pages: number;
   /** Bytes of packed weights and tables in memory. */
   readonly weightBytes: number;
+  /** Bytes that `initialize` makes of the weights, behind them: transformed for minimal filtering. Undefined where there are none. */
+  readonly transformedBytes?: number;
   /** How they travel. */
   readonly stored: StoredManifest;
   /** Bytes of activations. */

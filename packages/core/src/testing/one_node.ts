@@ -73,8 +73,12 @@ function guard(word: number): number {
 }
 
 /** First words of the module's sections. Constants begin at the first cache line, the arena follows them. */
-function sections({ weightBytes, arenaBytes }: Manifest): { constants: number; arena: number; end: number } {
+function sections({ weightBytes, transformedBytes = 0, arenaBytes }: Manifest): {
+  constants: number;
+  arena: number;
+  end: number;
+} {
   const constants = 64 / 4;
-  const arena = constants + weightBytes / 4;
+  const arena = constants + (weightBytes + transformedBytes) / 4;
   return { constants, arena, end: arena + arenaBytes / 4 };
 }

@@ -31,6 +31,10 @@ export function measurementsText(measured: readonly Measured[]): string {
   return table(columns, measured, paletteOf(process.stdout).dim);
 }
 
+/** What to say of layers that are faster than their multiply-accumulates could be. */
+export const aboveTheCeiling: string =
+  "  above 100 %: 3x3, 1x3 and 3x1 convolutions by minimal filtering, which multiplies less often than MACs count (arXiv:1509.09308)";
+
 /** A layer with its kind, as people think of it. */
 interface KindedLayer extends LayerTime {
   readonly kind: string;
@@ -85,10 +89,13 @@ export function dominantLayersText(measured: Measured): string {
     ({ name, share, ...layer }) => `${name} ${milliseconds(layer.milliseconds)} (${percent(share)})`,
   );
   const together = slowest.reduce((sum, { share }) => sum + share, 0);
+  const { peakGigamacsPerSecond, threads } = measured.measurement;
+  const isAbove = layers.some(({ gigamacsPerSecond }) => gigamacsPerSecond > peakGigamacsPerSecond * threads);
   return [
     paletteOf(process.stdout).bold(measured.label),
     `  time by kind: ${kinds.join(", ")}`,
     `  ${slowest.length} of ${layers.length} layers take ${percent(together)}: ${names.join(", ")}`,
+    ...(isAbove ? [aboveTheCeiling] : []),
   ].join("\n");
 }
 

@@ -2,6 +2,7 @@ import type { Advice, Roofline, RooflineNode } from "@depthwise/core/lab";
 import { bytes, count, milliseconds, percent, significant } from "../command_line/quantities.ts";
 import { type Column, table } from "../command_line/table.ts";
 import { paletteOf } from "../command_line/terminal.ts";
+import { aboveTheCeiling } from "./measurement_text.ts";
 
 /** Every node under the ceilings of this device, and what the guidelines of ShuffleNet V2 say of it. */
 export function rooflineText(label: string, roofline: Roofline): string {
@@ -54,7 +55,8 @@ function summaryText({ milliseconds: total, leastMilliseconds, nodes }: Roofline
   return (
     `  ${milliseconds(total)} in all, ${milliseconds(leastMilliseconds)} at the ceilings (${percent(leastMilliseconds / total)}); ` +
     `${percent(memoryTime / total)} of the time is bound by memory (${boundByMemory.length} of ${nodes.length} nodes)\n` +
-    "  of least: memory access cost over the least possible for as many multiply-accumulates (guideline 1, arXiv:1807.11164)"
+    "  of least: memory access cost over the least possible for as many multiply-accumulates (guideline 1, arXiv:1807.11164)" +
+    (nodes.some(({ shareOfCeiling }) => shareOfCeiling > 1) ? `\n${aboveTheCeiling}` : "")
   );
 }
 
