@@ -102,7 +102,7 @@ async function compareBlocks(
   seed: number,
   most: number,
 ): Promise<number> {
-  const lowered = loweredOf(graph, weights);
+  const lowered = loweredOf(graph, weights, 3);
   const random = seededRandom(seed, "blocks");
   const all = blocksOf(lowered);
   const blocks = all.filter(() => chance(random, most / all.length));
@@ -150,7 +150,7 @@ describe("planBands", () => {
     ["xception", { width: 0.125, resolution: 95 }],
   ])("gives the same bits for %s, in less memory", { timeout: 60_000 }, async (name, options) => {
     const { graph } = build(name, options);
-    const lowered = loweredOf(graph, initializeWeights(graph, 0));
+    const lowered = loweredOf(graph, initializeWeights(graph, 0), 4);
     const inputs = drawnInputs(graph);
     const expected = await bitsOf(lowered, inputs);
     for (const threads of [1, 2, 4]) {

@@ -258,6 +258,8 @@ function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | u
       return i32.const(addressOfBuffer(plan, address.buffer) + address.offset);
     case "constant":
       return i32.const(plan.constants.get(address.constant) as number);
+    case "number":
+      return i32.const(address.value);
     case "thread": {
       const first = i32.const(addressOfBuffer(plan, address.buffer));
       return address.buffer.images === 1 ? first : i32.add(first, i32.mul(thread, imageBytes(address.buffer)));

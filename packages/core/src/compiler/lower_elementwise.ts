@@ -73,7 +73,6 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
       inputRowBytes: rowBytes(run.buffer),
       outputPixelBytes: pixelBytes(region.buffer),
       outputRowBytes: rowBytes(region.buffer),
-      vectors,
       tile: 1,
       block: 1,
       kernel: [1, 1],
@@ -84,7 +83,7 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
     };
     const lanes = Array.from({ length: vectors * 4 }, (_, i) => run.slots[i] ?? -1);
     const constant: Constant = {
-      bytes: packedGroupwiseFloats(spec) * FLOAT,
+      bytes: packedGroupwiseFloats(spec, vectors) * FLOAT,
       holds: "table",
       write: ({ f32 }) =>
         packGroupwise(
@@ -95,13 +94,14 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
           (_oc, c) => shift[c] as number,
         ),
     };
-    const name = `f32_scale_shift_${vectors * 4}__${to.target.simd}_w${input.width}_${strideName([spec.inputPixelBytes, spec.inputRowBytes, spec.outputPixelBytes, spec.outputRowBytes])}`;
+    const name = `f32_scale_shift__${to.target.simd}_w${input.width}_${strideName([spec.inputPixelBytes, spec.inputRowBytes, spec.outputPixelBytes, spec.outputRowBytes])}`;
     const call: Call = {
       kernel: to.kernel(name, (n) => groupwiseKernel(n, spec, to.target)),
       args: [
         atPixel(run.buffer, 0, 0, run.channel),
         { kind: "constant", constant },
         atPixel(region.buffer, 0, 0, region.channel + channel),
+        { kind: "number", value: vectors },
       ],
       units: input.height,
       grain: 1,

@@ -1,23 +1,12 @@
 import { isNode } from "../graph/graph.ts";
-import type { Pair } from "../graph/operations.ts";
 import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
 import { chooseSegments, otherTiles, packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
-import {
-  type Buffer,
-  FLOAT,
-  isContiguous,
-  LANES,
-  type Place,
-  pixelBytes,
-  roundUpToLanes,
-  rowBytes,
-  soleBuffer,
-} from "./layout.ts";
+import { FLOAT, isContiguous, LANES, type Place, roundUpToLanes, soleBuffer } from "./layout.ts";
 import { inNaturalOrder } from "./lower_elementwise.ts";
 import { atPixel, inOrder, type Lowering } from "./lowering.ts";
 import type { Address, Call, Constant } from "./plan.ts";
-import { type DepthPlan, planDepth } from "./plan_depth.ts";
+import { type DepthPlan, inputMap, pixelMap, planDepth } from "./plan_depth.ts";
 
 /** A dense or grouped convolution as a matrix product. */
 export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
@@ -30,6 +19,9 @@ export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
   }
   emitGemm(current, plan, to);
 }
+
+/** Where the pixels are stands in the kernel's table. */
+const inTable: PixelMap = { pixelBytes: 0, wrapBytes: 0 };
 
 function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void {
   const { node, operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual, bias } = parts;
@@ -48,7 +40,9 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const spec: GemmSpec = {
     pixels,
     width: outWidth,
-    inputs: plan.buffers.map((buffer) => pixelMap(buffer, outWidth, outHeight, operation.stride)),
+    inputs: plan.depth.some((walk) => "wraps" in walk)
+      ? [inTable]
+      : plan.buffers.map((buffer) => inputMap(parts, buffer)),
     output: pixelMap(region.buffer, outWidth, outHeight),
     residual: fusedResidual && pixelMap(soleBuffer(fusedResidual), outWidth, outHeight),
     groups,
@@ -113,12 +107,6 @@ function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string
     ...activations.map((activation) => `_${activation}`),
     `__${to.target.simd}_k${inPerGroup}_n${outPerGroup}_m${spec.pixels}_${hash(spec)}`,
   ].join("");
-}
-
-function pixelMap(buffer: Buffer, outWidth: number, outHeight: number, stride: Pair = [1, 1]): PixelMap {
-  const pixel = stride[1] * pixelBytes(buffer);
-  const wrap = outHeight === 1 ? 0 : stride[0] * rowBytes(buffer) - outWidth * pixel;
-  return { pixelBytes: pixel, wrapBytes: wrap };
 }
 
 /** Bytes that may stay in the second-level cache beside what streams through it. */

@@ -89,21 +89,22 @@ function mostColumns(kernelColumns: number): number {
 function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: GroupwisePlacement): Call {
   const { operation, kernel, outPerGroup, bias, outHeight, outWidth } = parts;
   const { input, region, groupOf } = placement;
+  const { vectors } = placement;
   const spec: GroupwiseSpec = {
-    ...slidingSpec(parts, input, region.buffer, placement.vectors),
+    ...slidingSpec(parts, input, region.buffer),
     tile: chooseTile(outWidth, mostColumns(kernel[1])),
-    block: to.target.wide && placement.vectors % 2 === 0 ? 2 : 1,
+    block: to.target.wide && vectors % 2 === 0 ? 2 : 1,
     kernel,
     dilation: operation.dilation,
     inputPlaneBytes: placement.inputPlanes.map((floats) => floats * FLOAT),
     outputPlaneBytes: placement.outputPlanes.map((floats) => floats * FLOAT),
     activation: operation.activation,
   };
-  const lanes = Array.from({ length: placement.vectors * 4 }, (_, i) => groupOf[i] ?? -1);
+  const lanes = Array.from({ length: vectors * 4 }, (_, i) => groupOf[i] ?? -1);
   const constant: Constant = {
-    bytes: packedGroupwiseFloats(spec) * FLOAT,
+    bytes: packedGroupwiseFloats(spec, vectors) * FLOAT,
     holds: "weights",
-    panels: [groupwisePanels(spec)],
+    panels: [groupwisePanels(spec, vectors)],
     write: ({ f32 }) =>
       packGroupwise(
         f32,
@@ -116,7 +117,7 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
   const kind =
     spec.inputPlaneBytes.length === 1 ? "depthwise" : `groupwise${spec.inputPlaneBytes.length}x${outPerGroup}`;
   const name = [
-    `f32_${kind}_${kernel.join("x")}_s${operation.stride.join("x")}_${spec.tile}x${placement.vectors * 4}`,
+    `f32_${kind}_${kernel.join("x")}_s${operation.stride.join("x")}_${spec.tile}x${spec.block * LANES}`,
     operation.activation === "none" ? "" : `_${operation.activation}`,
     `__${to.target.simd}_w${outWidth}_${hash(spec)}`,
   ].join("");
@@ -126,6 +127,7 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
       atPixel(input, -operation.padding.top, -operation.padding.left, placement.inputChannel),
       { kind: "constant", constant },
       atPixel(region.buffer, 0, 0, region.channel + placement.outputChannel),
+      { kind: "number", value: vectors / spec.block },
     ],
     units: outHeight,
     grain: 1,
@@ -133,14 +135,14 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
   };
 }
 
-function groupwisePanels(spec: GroupwiseSpec): Panels {
-  const { kernel, inputPlaneBytes, outputPlaneBytes, vectors, block } = spec;
+function groupwisePanels(spec: GroupwiseSpec, vectors: number): Panels {
+  const { kernel, inputPlaneBytes, outputPlaneBytes, block } = spec;
   const rows = 1 + kernel[0] * kernel[1] * inputPlaneBytes.length;
   return { count: (vectors / block) * outputPlaneBytes.length, rows, lanes: block * LANES };
 }
 
 /** The spec's part that a sliding window shares, for a buffer's channels. */
-function slidingSpec(parts: ConvolutionParts, input: Buffer, output: Buffer, vectors: number) {
+function slidingSpec(parts: ConvolutionParts, input: Buffer, output: Buffer) {
   const { operation, outWidth } = parts;
   return {
     outWidth,
@@ -150,7 +152,6 @@ function slidingSpec(parts: ConvolutionParts, input: Buffer, output: Buffer, vec
     inputRowBytes: rowBytes(input),
     outputPixelBytes: pixelBytes(output),
     outputRowBytes: rowBytes(output),
-    vectors,
   };
 }
 

@@ -23,10 +23,12 @@ export interface Panels {
   readonly lanes: number;
 }
 
-/** An address that is known once the arena is laid out. Offsets are in bytes. */
+/** What a kernel is called with: an address that is known once the arena is laid out. Offsets are in bytes. */
 export type Address =
   | { readonly kind: "buffer"; readonly buffer: Buffer; readonly offset: number }
   | { readonly kind: "constant"; readonly constant: Constant }
+  /** No address but a number that the kernel wants to know. */
+  | { readonly kind: "number"; readonly value: number }
   /** The thread's own copy of a buffer that has one for each thread. */
   | { readonly kind: "thread"; readonly buffer: Buffer }
   /** In a buffer of the caller's: moves on with every picture of a batch. */
@@ -35,7 +37,7 @@ export type Address =
 /**
  * A generated function. Equal names are equal functions, and are emitted once.
  *
- * Its parameters are i32 addresses, then `start` and `end`: the units of work (pixels, rows) that this call does. Any split of the
+ * Its parameters are i32 addresses and numbers, then `start` and `end`: the units of work (pixels, rows) that this call does. Any split of the
  * units gives the same bits.
  */
 export interface Kernel {

@@ -9,8 +9,8 @@ import { elementCount, tensor, type Weights } from "../tensor.ts";
 export const planTarget: Target = { simd: "relaxed", wide: false, threads: 1, profile: false };
 
 /** A graph's steps and buffers. Its numbers do not matter to the plan: zeros where none are given. */
-export function loweredOf(graph: Graph, weights: Weights = zeros(graph)): Lowered {
-  return lower(runPasses(toProgram(graph, weights)), planTarget);
+export function loweredOf(graph: Graph, weights: Weights = zeros(graph), threads = 1): Lowered {
+  return lower(runPasses(toProgram(graph, weights)), { ...planTarget, threads });
 }
 
 function zeros(graph: Graph): Weights {

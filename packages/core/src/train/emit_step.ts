@@ -358,6 +358,7 @@ function emitMicroBatch(
 ): FunctionHandle {
   const addressIn = (address: Address, arena: I32, slot: I32, image: Local<"i32"> | undefined): I32 => {
     if (address.kind === "constant") return i32.const(plan.constants.get(address.constant) as number);
+    if (address.kind === "number") return i32.const(address.value);
     const { buffer } = address;
     const offset = address.kind === "buffer" ? address.offset : 0;
     const inSlot = plan.slotOffsets.get(buffer);

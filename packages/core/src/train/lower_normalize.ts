@@ -132,7 +132,7 @@ function momentsAddress(to: StepLowering, moments: ValueId, layout: ChannelwiseL
 
 /** The buffers that an address stands in. */
 function buffersAt(address: Address): readonly Buffer[] {
-  return address.kind === "constant" ? [] : [address.buffer];
+  return "buffer" in address ? [address.buffer] : [];
 }
 
 /** Scale and shift of each channel, computed once for all pictures. */

@@ -48,3 +48,18 @@ test("is one plain line elsewhere", () => {
   progress.end();
   expect(written).toEqual(["working: 1 of 4 after a second ...\n"]);
 });
+
+test("is a line a minute where work takes long", () => {
+  const progress = startProgress("training", streamLike(false));
+  vi.advanceTimersByTime(1500);
+  for (let done = 1; done <= 6; done++) {
+    progress.update(done, 6);
+    vi.advanceTimersByTime(35_000);
+  }
+  progress.end();
+  expect(written).toEqual([
+    "training: 1 of 6 after a second ...\n",
+    "training: 3 of 6 after 1 min ...\n",
+    "training: 5 of 6 after 2 min ...\n",
+  ]);
+});

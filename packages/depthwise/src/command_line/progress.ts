@@ -2,8 +2,10 @@
 const patience = 1000;
 /** Between two drawings on a terminal, in milliseconds. */
 const redrawInterval = 100;
+/** Between two lines elsewhere: for logs of work that takes an hour. */
+const lineInterval = 60_000;
 
-/** Shows how far work is, on stderr, once it has taken a second: on a terminal a line that is redrawn, elsewhere one plain line. */
+/** Shows how far work is, on stderr, once it has taken a second: on a terminal a line that is redrawn, elsewhere a plain line, and one a minute. */
 export interface Progress {
   /**
    * @param done parts of `total`
@@ -26,6 +28,8 @@ export function startProgress(what: string, stream: NodeJS.WriteStream = process
         if (drawnAt !== undefined && now - drawnAt < redrawInterval && done < total) return;
         stream.write(`\r\x1b[K${what} ${bar(done, total)} ${done} of ${total}${detail === "" ? "" : `  ${detail}`}`);
       } else if (drawnAt === undefined) stream.write(`${what}: ${done} of ${total} after a second ...\n`);
+      else if (now - drawnAt < lineInterval) return;
+      else stream.write(`${what}: ${done} of ${total} after ${Math.round((now - start) / 60_000)} min ...\n`);
       drawnAt = now;
     },
     end() {

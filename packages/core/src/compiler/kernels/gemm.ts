@@ -25,9 +25,14 @@ export interface DepthRun {
   readonly stepBytes: number;
 }
 
-/** Single stretches one after the other, in one loop that they share: where there are several, a loop for each is much code. */
+/**
+ * Single stretches one after the other, in one loop that they share: where there are several, a loop for each is much code. Each has an
+ * entry of four numbers in the kernel's table: bytes from the first input to its first float, `pixelBytes` and `wrapBytes` of what it
+ * lies in, and its floats. So products that differ only in what they read share a function.
+ */
 export interface DepthRuns {
-  readonly runs: readonly DepthRun[];
+  /** Whether any of them lies in something with a border. */
+  readonly wraps: boolean;
 }
 
 /** Floats at any distances from the pixel: `entries` of the kernel's table, from the entry `first` on. */
@@ -73,9 +78,9 @@ export interface GemmSpec {
   readonly residualActivation: Activation;
 }
 
-/** Whether the kernel takes a table of distances. */
+/** Whether the kernel takes a table. */
 function usesTable({ depth }: GemmSpec): boolean {
-  return depth.some((walk) => "entries" in walk);
+  return depth.some((walk) => "entries" in walk || "wraps" in walk);
 }
 
 /** The kernel of a spec. Parameters: `input0`…, `weights`, `table` where there is one, `output`, `residual` where there is one. */
@@ -242,8 +247,8 @@ class GemmEmitter {
       const count = map.wrapBytes === 0 ? 1 : segment.rows;
       return { map, locals: Array.from({ length: count }, (_, i) => f.local(`${name}${index}_${i}`, "i32")) };
     };
-    const { inputs, output, residual } = this.#spec;
-    const wraps = inputs.some((map) => map.wrapBytes !== 0);
+    const { inputs, output, residual, depth } = this.#spec;
+    const wraps = inputs.some((map) => map.wrapBytes !== 0) || depth.some((walk) => "wraps" in walk && walk.wraps);
     return {
       first: f.local(`first${index}`, "i32"),
       inputs: this.#hasRuns() ? [] : inputs.map((map, i) => pointersFor(map, `x${i}_`)),
@@ -266,7 +271,7 @@ class GemmEmitter {
 
   /** Whether runs share a loop: that finds a tile's pixels by itself, run by run. */
   #hasRuns(): boolean {
-    return this.#spec.depth.some((walk) => "runs" in walk);
+    return this.#spec.depth.some((walk) => "wraps" in walk);
   }
 
   #setPointers({ map, locals }: TilePointers, base: I32, first: Local<"i32">): void {
@@ -291,7 +296,7 @@ class GemmEmitter {
     for (const walk of depth) {
       if ("entries" in walk) this.#depthTable(segment, tile, weights, walk);
       else if ("offsetsBytes" in walk) this.#depthList(segment, tile, weights, walk);
-      else if ("runs" in walk) this.#depthRuns(segment, tile, weights, walk);
+      else if ("wraps" in walk) this.#depthRuns(segment, tile, weights);
       else this.#depthRun(segment, tile, weights, walk);
     }
     this.#store(segment, tile, column);
@@ -314,26 +319,24 @@ class GemmEmitter {
     });
   }
 
-  /** Each run sets where its pixels are and where its weights end; the loop over the floats of a run is the same for all. */
-  #depthRuns(segment: Segment, tile: TileState, weights: Local<"i32">, { runs }: DepthRuns): void {
+  /** Run by run: where its pixels are and where its weights end stands in the table. */
+  #depthRuns(segment: Segment, tile: TileState, weights: Local<"i32">): void {
     const f = this.#f;
     const stepBytes = segment.vectors * LANES * FLOAT;
     const unroll = unrolledSteps(segment);
-    const runEnd = f.local("runEnd", "i32");
-    const { inputs } = this.#spec;
-    const base = f.local("runBase", "i32");
-    const pixelBytes = f.local("runPixel", "i32");
-    const wrapBytes = f.local("runWrap", "i32");
-    const begin = ({ input, offsetBytes, count }: DepthRun): void => {
-      const map = inputs[input] as PixelMap;
-      f.set(base, i32.add(this.#inputs[input] as I32, offsetBytes));
-      f.set(pixelBytes, i32.const(map.pixelBytes));
-      if (tile.lines.length > 0) f.set(wrapBytes, i32.const(map.wrapBytes));
-      f.set(tile.end, i32.add(weights, (count - (count % unroll)) * stepBytes));
-      f.set(runEnd, i32.add(weights, count * stepBytes));
-    };
-    const spread = (): void => {
-      f.set(base, i32.add(base, i32.mul(tile.first, pixelBytes)));
+    const [base, pixelBytes, wrapBytes] = [
+      f.local("runBase", "i32"),
+      f.local("runPixel", "i32"),
+      f.local("runWrap", "i32"),
+    ];
+    const begin = (run: Local<"i32">, runEnd: Local<"i32">): void => {
+      const count = f.let("count", i32.load(run, { offset: 12 }));
+      f.set(runEnd, i32.add(weights, i32.mul(count, stepBytes)));
+      f.set(tile.end, i32.sub(runEnd, i32.mul(i32.rem_u(count, unroll), stepBytes)));
+      f.set(pixelBytes, i32.load(run, { offset: 4 }));
+      if (tile.lines.length > 0) f.set(wrapBytes, i32.load(run, { offset: 8 }));
+      const first = i32.add(this.#inputs[0] as I32, i32.load(run));
+      f.set(base, i32.add(first, i32.mul(tile.first, pixelBytes)));
       for (const [row, cursor] of tile.cursors.entries()) {
         const line = tile.lines[row];
         f.set(cursor, line === undefined ? base : i32.add(base, i32.mul(line, wrapBytes)));
@@ -352,9 +355,11 @@ class GemmEmitter {
         advance,
         (k) => (row) => v128.load32_splat(tile.cursors[row] as Local<"i32">, { offset: k * FLOAT }),
       );
-    f.repeat({ name: "run", from: 0, to: runs.length, step: 1 }, (run) => {
-      choose(f, run, runs.length, (i) => begin(runs[i] as DepthRun));
-      spread();
+    const run = f.let("run", this.#groupTable as I32);
+    const runEnd = f.local("runEnd", "i32");
+    const end = f.let("runsEnd", i32.add(weights, this.#spec.depthCount * stepBytes));
+    f.loop((again) => {
+      begin(run, runEnd);
       f.while(
         () => i32.lt_u(weights, tile.end),
         () => chunk(unroll),
@@ -363,6 +368,8 @@ class GemmEmitter {
         () => i32.lt_u(weights, runEnd),
         () => chunk(1),
       );
+      f.set(run, i32.add(run, 16));
+      f.brIf(again, i32.lt_u(weights, end));
     });
   }
 
@@ -487,20 +494,6 @@ class GemmEmitter {
 /** Steps of K in a trip: about 48 multiply-adds. */
 function unrolledSteps({ rows, vectors }: Segment): number {
   return Math.max(2, Math.floor(48 / (rows * vectors)));
-}
-
-/** The body of the number that `which` holds, of `count`: by halves. */
-function choose(f: FunctionBuilder, which: I32, count: number, body: (i: number) => void, first: number = 0): void {
-  if (count === 1) {
-    body(first);
-    return;
-  }
-  const half = count >> 1;
-  f.if(
-    i32.lt_u(which, first + half),
-    () => choose(f, which, half, body, first),
-    () => choose(f, which, count - half, body, first + half),
-  );
 }
 
 /** The locals of one segment. */

@@ -15,7 +15,7 @@ import { type SlidingSpec, type SlidingTile, slidingTiles } from "./sliding_tile
  * A tile of output columns shares its loads: an input vector is multiplied with each tap that sees it.
  */
 export interface GroupwiseSpec extends SlidingSpec {
-  /** Vectors that are computed together: two where the engine joins them into one of 256 bits, else one. Divides `vectors`. */
+  /** Vectors that are computed together: two where the engine joins them into one of 256 bits, else one. */
   readonly block: 1 | 2;
   readonly kernel: Pair;
   readonly dilation: Pair;
@@ -26,11 +26,11 @@ export interface GroupwiseSpec extends SlidingSpec {
   readonly activation: Activation;
 }
 
-/** Floats of packed weights: for each vector of groups the biases, then the taps, of each output channel. */
+/** Floats of packed weights: for each of `vectors` vectors of groups the biases, then the taps, of each output channel. */
 export function packedGroupwiseFloats(
-  spec: Pick<GroupwiseSpec, "kernel" | "inputPlaneBytes" | "outputPlaneBytes" | "vectors">,
+  { kernel, inputPlaneBytes, outputPlaneBytes }: Pick<GroupwiseSpec, "kernel" | "inputPlaneBytes" | "outputPlaneBytes">,
+  vectors: number,
 ): number {
-  const { kernel, inputPlaneBytes, outputPlaneBytes, vectors } = spec;
   return vectors * LANES * outputPlaneBytes.length * (1 + kernel[0] * kernel[1] * inputPlaneBytes.length);
 }
 
@@ -68,14 +68,17 @@ export function packGroupwise(
   }
 }
 
-/** The kernel of a spec. Its units are output rows. Parameters: `input` (the first window's first cell), `weights`, `output`. */
+/**
+ * The kernel of a spec. Its units are output rows. Parameters: `input` (the first window's first cell), `weights`, `output`, and the
+ * number of `blocks` of vectors at each pixel: layers that differ in nothing else share a function.
+ */
 export function groupwiseKernel(name: string, spec: GroupwiseSpec, target: Target): Kernel {
   return {
     name,
-    params: ["input", "weights", "output"],
+    params: ["input", "weights", "output", "blocks"],
     emit(f, p) {
-      const { input, weights, output, start, end } = p as Record<
-        "input" | "weights" | "output" | "start" | "end",
+      const { input, weights, output, blocks, start, end } = p as Record<
+        "input" | "weights" | "output" | "blocks" | "start" | "end",
         Local<"i32">
       >;
       const constants = activationConstants(f, [spec.activation]);
@@ -121,7 +124,7 @@ export function groupwiseKernel(name: string, spec: GroupwiseSpec, target: Targe
         });
         f.set(at, i32.add(at, spec.outputPlaneBytes.length * outputBlocks * blockBytes));
       };
-      slidingTiles(f, spec, spec.block, { input, output, start, end }, () => f.set(at, weights), emitTile);
+      slidingTiles(f, spec, spec.block, blocks, { input, output, start, end }, () => f.set(at, weights), emitTile);
     },
   };
 }

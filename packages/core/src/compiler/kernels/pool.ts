@@ -11,6 +11,8 @@ export interface PoolSpec extends SlidingSpec {
   readonly kernel: Pair;
   /** Whether the factor is the same for every pixel. */
   readonly isUniform: boolean;
+  /** Vectors of four channels at each pixel. */
+  readonly vectors: number;
 }
 
 /**
@@ -32,6 +34,7 @@ export function poolKernel(name: string, spec: PoolSpec): Kernel {
         f,
         { ...spec, tile: 1 },
         1,
+        spec.vectors,
         { input, output, start, end },
         () => {},
         (tile) => {

@@ -1,6 +1,6 @@
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
 import { i32 } from "../../wasm/instructions.ts";
-import type { I32, Local } from "../../wasm/value_types.ts";
+import type { I32, Local, Operand } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 
 /** A window that slides over rows and columns: where its input and output pixels are. All of it in bytes, but for the counts. */
@@ -12,8 +12,6 @@ export interface SlidingSpec {
   readonly inputRowBytes: number;
   readonly outputPixelBytes: number;
   readonly outputRowBytes: number;
-  /** Vectors of four channels at each pixel. */
-  readonly vectors: number;
   /** Output columns that are computed together. */
   readonly tile: number;
 }
@@ -32,7 +30,8 @@ export interface SlidingTile {
  * the input is read in lines and each row's neighbours are still in cache when the next row reads them again. The last tile of a row
  * is moved back to end with the row: what it computes twice is the same.
  *
- * @param block vectors that the body does at once; divides `spec.vectors`
+ * @param block vectors of four channels that the body does at once
+ * @param blocks of them at each pixel
  * @param beforeVectors runs once a tile
  * @param body runs for each vector; it must not move the tile's pointers
  */
@@ -40,6 +39,7 @@ export function slidingTiles(
   f: FunctionBuilder,
   spec: SlidingSpec,
   block: number,
+  blocks: Operand<"i32">,
   bases: { input: Local<"i32">; output: Local<"i32">; start: Local<"i32">; end: Local<"i32"> },
   beforeVectors: () => void,
   body: (tile: SlidingTile) => void,
@@ -58,7 +58,7 @@ export function slidingTiles(
         i32.add(i32.add(bases.output, i32.mul(row, spec.outputRowBytes)), i32.mul(column, spec.outputPixelBytes)),
       );
       beforeVectors();
-      f.repeat({ name: "vector", from: 0, to: spec.vectors / block, step: 1 }, () => {
+      f.repeat({ name: "vector", from: 0, to: blocks, step: 1 }, () => {
         body({ input, output, row, column });
         f.set(input, i32.add(input, block * LANES * FLOAT));
         f.set(output, i32.add(output, block * LANES * FLOAT));
