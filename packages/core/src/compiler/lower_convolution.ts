@@ -68,5 +68,5 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
       ? groupOrder(parts)
       : undefined;
   if (order) lowerGroupwise(parts, order, to);
-  else if (!lowerWinograd(parts, to)) lowerGemm(parts, to);
+  else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);
 }

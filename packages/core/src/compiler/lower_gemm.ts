@@ -11,11 +11,11 @@ import { type DepthPlan, inputMap, pixelMap, planDepth } from "./plan_depth.ts";
 /** A dense or grouped convolution as a matrix product. */
 export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
   let current = parts;
-  let plan = planDepth(current);
+  let plan = planDepth(current, to.isInference);
   if (plan === undefined) {
     // Groups over buffers of different shapes: bring the channels together first.
     current = { ...parts, input: inNaturalOrder(parts.node, parts.input, to, parts.operation.padding) };
-    plan = planDepth(current) as DepthPlan;
+    plan = planDepth(current, to.isInference) as DepthPlan;
   }
   emitGemm(current, plan, to);
 }

@@ -39,6 +39,11 @@ export class Lowering {
   /** Pictures that each buffer holds: one, as long as the pictures of a batch run one after another. */
   readonly imagesPerBuffer: number;
   readonly halos: Halos;
+  /**
+   * Whether the weights stay what they are, and buffers keep their distances from picture to picture. Not so in training, whose weights
+   * are packed anew at each step and whose buffers hold pictures of their own sizes.
+   */
+  readonly isInference: boolean = true;
   readonly steps: Step[] = [];
   readonly views: Map<ValueId, View> = new Map();
   #bufferCount = 0;

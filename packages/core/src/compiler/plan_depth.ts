@@ -40,8 +40,12 @@ const FEWEST_SHARED = 3;
 const FEWEST_SHARED_POINTWISE = 2;
 const LONG_STRETCH = 16;
 
-/** How to walk over the inputs, or undefined where groups lie in buffers of different shapes. */
-export function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
+/**
+ * How to walk over the inputs, or undefined where groups lie in buffers of different shapes.
+ *
+ * @param staysInPlace whether a table may tell how far one buffer is from another, whatever their shapes
+ */
+export function planDepth(parts: ConvolutionParts, staysInPlace: boolean): DepthPlan | undefined {
   const { input, groups, inPerGroup, kernel, operation } = parts;
   const buffers = buffersOf(input);
   const groupView = (group: number): View => ({
@@ -52,7 +56,7 @@ export function planDepth(parts: ConvolutionParts): DepthPlan | undefined {
   if (groups === 1) {
     const isScattered = first.depth.length > MOST_RUNS && first.entries.length < SHORT_RUN * first.depth.length;
     if (isScattered) return tabledWalk(parts, buffers);
-    const runs = shareable(parts, first.depth);
+    const runs = staysInPlace || buffers.length === 1 ? shareable(parts, first.depth) : undefined;
     if (runs) return { ...sharedWalk(parts, buffers, runs), entries: () => first.entries };
     return { ...first, buffers, entries: () => first.entries, groupInputBytes: 0, table: undefined };
   }

@@ -164,9 +164,10 @@ const published = {
   squeezenext: "squeezenext_1.0_23",
 } as const;
 
-/** Where the small network has more to it than the published one. */
+/** Where the small network has more to it than the published one, or twins of several times its work, which have to be trained too. */
 const smallOptions: { readonly [family in keyof typeof published]?: Readonly<Record<string, unknown>> } = {
-  squeezenet: { layout: "1.0", bypass: "none" },
+  squeezenet: { layout: "1.0", bypass: "none", baseExpand: 48, expandIncrement: 48 },
+  mobilenet_v1: { width: 0.25 },
 };
 
 /** A family's network as a function of the scale, with options, or with a change. */

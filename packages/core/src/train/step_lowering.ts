@@ -20,6 +20,7 @@ export type SlotRoom =
 /** Lowering of a training step: pictures all together in each buffer, steps once a picture unless said otherwise. */
 export class StepLowering extends Lowering {
   readonly stepGraph: StepGraph;
+  override readonly isInference: boolean = false;
   readonly numbersOf: Map<ValueId, Numbers> = new Map();
   /** By moments: the buffer of scales and shifts that normalization with them uses. */
   readonly coefficients: Map<ValueId, Buffer> = new Map();
