@@ -1,9 +1,10 @@
 import type { Node } from "../graph/graph.ts";
 import { dilatedSize, type OperationOf, type Pair } from "../graph/operations.ts";
-import { type Buffer, buffersOf, type View } from "./layout.ts";
+import { packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
+import { type Buffer, buffersOf, FLOAT, LANES, type View } from "./layout.ts";
 import { addInto } from "./lower_elementwise.ts";
 import { type Lowering, type Region, viewOf } from "./lowering.ts";
-import type { Call, RowWork } from "./plan.ts";
+import type { Call, Constant, RowWork } from "./plan.ts";
 
 /** A convolution, or a linear layer as a convolution of one pixel, taken apart. */
 export interface ConvolutionParts {
@@ -46,6 +47,38 @@ export function weightRow(
   { kh, kw, ic }: DepthEntry,
 ): number {
   return ((kh * kernel[1] + kw) * inPerGroup + ic) * outPerGroup * groups;
+}
+
+/**
+ * The weights packed for tiles of `segments`, group by group.
+ *
+ * @param entries the input floats of a group's product, in the order of their use
+ */
+export function packedWeights(
+  parts: ConvolutionParts,
+  segments: readonly Segment[],
+  entries: (group: number) => readonly DepthEntry[],
+): Constant {
+  const { kernel, groups, inPerGroup, outPerGroup, weights, bias } = parts;
+  const depthCount = kernel[0] * kernel[1] * inPerGroup;
+  const groupPacked = packedGroupFloats(segments, depthCount);
+  return {
+    bytes: groups * groupPacked * FLOAT,
+    holds: "weights",
+    panels: Array.from({ length: groups }).flatMap(() =>
+      segments.map(({ count, vectors }) => ({ count, rows: 1 + depthCount, lanes: vectors * LANES })),
+    ),
+    write: ({ f32 }) => {
+      for (let group = 0; group < groups; group++) {
+        packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
+          channels: outPerGroup,
+          weights,
+          rows: Int32Array.from(entries(group), (entry) => weightRow(parts, entry) + group * outPerGroup),
+          bias: bias?.subarray(group * outPerGroup, (group + 1) * outPerGroup),
+        });
+      }
+    },
+  };
 }
 
 /** Records the step and the view; adds a residual that the kernel could not take. */

@@ -1,11 +1,11 @@
 import { isNode } from "../graph/graph.ts";
-import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
+import { type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
-import { chooseSegments, otherTiles, packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
 import { FLOAT, isContiguous, LANES, type Place, roundUpToLanes, soleBuffer } from "./layout.ts";
 import { inNaturalOrder } from "./lower_elementwise.ts";
 import { atPixel, inOrder, type Lowering } from "./lowering.ts";
-import type { Address, Call, Constant } from "./plan.ts";
+import type { Address, Call } from "./plan.ts";
 import { type DepthPlan, inputMap, pixelMap, planDepth } from "./plan_depth.ts";
 
 /** A dense or grouped convolution as a matrix product. */
@@ -24,7 +24,7 @@ export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
 const inTable: PixelMap = { pixelBytes: 0, wrapBytes: 0 };
 
 function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void {
-  const { node, operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual, bias } = parts;
+  const { node, operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual } = parts;
   const pixels = outHeight * outWidth;
   const depthCount = kernel[0] * kernel[1] * inPerGroup;
   const groupFloats = roundUpToLanes(outPerGroup);
@@ -55,24 +55,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     activation: operation.activation,
     residualActivation: fusedResidual ? operation.residualActivation : "none",
   };
-  const groupPacked = packedGroupFloats(segments, depthCount);
-  const constant: Constant = {
-    bytes: groups * groupPacked * FLOAT,
-    holds: "weights",
-    panels: inOrder(groups).flatMap(() =>
-      segments.map(({ count, vectors }) => ({ count, rows: 1 + depthCount, lanes: vectors * LANES })),
-    ),
-    write: ({ f32 }) => {
-      for (let group = 0; group < groups; group++) {
-        packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
-          channels: outPerGroup,
-          weights: parts.weights,
-          rows: Int32Array.from(plan.entries(group), (entry) => weightRow(parts, entry) + group * outPerGroup),
-          bias: bias?.subarray(group * outPerGroup, (group + 1) * outPerGroup),
-        });
-      }
-    },
-  };
+  const constant = packedWeights(parts, segments, plan.entries);
   const { top, left } = operation.padding;
   const args: Address[] = [
     ...plan.buffers.map((buffer) => atPixel(buffer, -top, -left, 0)),

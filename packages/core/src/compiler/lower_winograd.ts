@@ -1,5 +1,5 @@
-import { type ConvolutionParts, finish, hash, weightRow } from "./convolution_parts.ts";
-import { chooseSegments, otherTiles, packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
+import { type ConvolutionParts, type DepthEntry, finish, hash, packedWeights } from "./convolution_parts.ts";
+import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
 import {
   positionsOf,
   scratchBytes,
@@ -105,7 +105,8 @@ function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering)
     block: blockOf(segments, tiles, positionsOf(kernel) * inputVectors * LANES * FLOAT),
     activation: operation.activation,
   };
-  const packed = packedWeights(parts, segments);
+  const order = channelByChannel(parts);
+  const packed = packedWeights(parts, segments, () => order);
   const shape = `${kernel.join("x")}${groups === 1 ? "" : `_g${groups}`}`;
   const ending = `__${to.target.simd}_k${inPerGroup}_n${outPerGroup}_m${tiles}_${hash(spec)}`;
   const transform = to.kernel(`f32_winograd_weights_${shape}${ending}`, (name) => winogradWeightsKernel(name, spec));
@@ -158,29 +159,9 @@ function leastCommonMultiple(a: number, b: number): number {
   return multiple;
 }
 
-/** The weights as they travel: as for a matrix product, the taps of each channel one after another. */
-function packedWeights(parts: ConvolutionParts, segments: readonly Segment[]): Constant {
-  const { kernel, groups, inPerGroup, outPerGroup, weights, bias } = parts;
-  const depthCount = kernel[0] * kernel[1] * inPerGroup;
-  const groupPacked = packedGroupFloats(segments, depthCount);
-  const entries = inOrder(inPerGroup).flatMap((ic) =>
+/** The order of the weights as they travel: the taps of each channel one after another. */
+function channelByChannel({ kernel, inPerGroup }: ConvolutionParts): readonly DepthEntry[] {
+  return inOrder(inPerGroup).flatMap((ic) =>
     inOrder(kernel[0]).flatMap((kh) => inOrder(kernel[1]).map((kw) => ({ kh, kw, ic }))),
   );
-  return {
-    bytes: groups * groupPacked * FLOAT,
-    holds: "weights",
-    panels: inOrder(groups).flatMap(() =>
-      segments.map(({ count, vectors }) => ({ count, rows: 1 + depthCount, lanes: vectors * LANES })),
-    ),
-    write: ({ f32 }) => {
-      for (let group = 0; group < groups; group++) {
-        packGroup(f32.subarray(group * groupPacked, (group + 1) * groupPacked), segments, {
-          channels: outPerGroup,
-          weights,
-          rows: Int32Array.from(entries, (entry) => weightRow(parts, entry) + group * outPerGroup),
-          bias: bias?.subarray(group * outPerGroup, (group + 1) * outPerGroup),
-        });
-      }
-    },
-  };
 }

@@ -5,7 +5,9 @@ import type { Call, Step } from "./plan.ts";
 export function constantBytes(calls: readonly Call[]): number {
   const addresses = calls.flatMap(({ args }) => args);
   const constants = new Set(addresses.flatMap((address) => (address.kind === "constant" ? address.constant : [])));
-  return [...constants].reduce((sum, { bytes }) => sum + bytes, 0);
+  // Of weights that were transformed little is read but what became of them.
+  const transformed = new Set([...constants].map(({ madeBy }) => madeBy?.from));
+  return [...constants].reduce((sum, constant) => sum + (transformed.has(constant) ? 0 : constant.bytes), 0);
 }
 
 /** Bytes of activations and weights that a step reads and writes for one picture; what stays in a band is not counted. */

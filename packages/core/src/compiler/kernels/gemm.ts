@@ -5,7 +5,7 @@ import type { I32, Local } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
-import { packedGroupFloats, type Segment } from "./gemm_tiles.ts";
+import { packedGroupFloats, type Segment, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 
 /** Where output pixel m finds its data: base + m·pixelBytes + floor(m / width)·wrapBytes. */
@@ -489,11 +489,6 @@ class GemmEmitter {
       sums.forEach((sum, v) => f.do(v128.store(address, sum, { offset: offset + v * LANES * FLOAT })));
     }
   }
-}
-
-/** Steps of K in a trip: about 48 multiply-adds. */
-function unrolledSteps({ rows, vectors }: Segment): number {
-  return Math.max(2, Math.floor(48 / (rows * vectors)));
 }
 
 /** The locals of one segment. */

@@ -97,6 +97,11 @@ function chooseRows(pixels: number, most: number): number {
   return best;
 }
 
+/** Steps of K in a trip: about 48 multiply-adds. */
+export function unrolledSteps({ rows, vectors }: Segment): number {
+  return Math.max(2, Math.floor(48 / (rows * vectors)));
+}
+
 /** Floats of packed weights for one group: for each tile its bias, then for each input the tile's channels. */
 export function packedGroupFloats(segments: readonly Segment[], depthCount: number): number {
   return segments.reduce((sum, { vectors, count }) => sum + count * vectors * LANES * (1 + depthCount), 0);

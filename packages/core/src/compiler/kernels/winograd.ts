@@ -5,7 +5,7 @@ import type { I32, Local, V128 } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
-import type { Segment } from "./gemm_tiles.ts";
+import { type Segment, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 
 /**
@@ -335,14 +335,14 @@ class WinogradEmitter {
   }
 
   #depthLoop(
-    { rows, vectors }: Segment,
+    segment: Segment,
     tile: { readonly sums: readonly Vectors[]; readonly weights: Vectors; readonly value: Local<"v128"> },
     { x, w, end }: Readonly<Record<"x" | "w" | "end", Local<"i32">>>,
   ): void {
     const f = this.#f;
     const { depth, depthBytes } = this.#spec;
-    const rowBytes = vectors * LANES * FLOAT;
-    const unroll = Math.min(depth, Math.max(2, Math.floor(48 / (rows * vectors))));
+    const rowBytes = segment.vectors * LANES * FLOAT;
+    const unroll = Math.min(depth, unrolledSteps(segment));
     const chunk = (steps: number): void => {
       for (let k = 0; k < steps; k++) {
         tile.weights.forEach((local, v) => f.set(local, v128.load(w, { offset: k * rowBytes + v * LANES * FLOAT })));
