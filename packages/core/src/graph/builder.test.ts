@@ -138,6 +138,11 @@ describe("graphBuilder", () => {
     build.input("x", [1]);
     expect(() => build.input("x", [2])).toThrow(new GraphError('Two nodes are named "x".'));
     expect(() => build.build({})).toThrow(new GraphError('Graph "twice" has no output.'));
+    const value = build.input("unnamed", [1, 2]);
+    // What a caller without types may write: the value itself for a record of values.
+    expect(() => build.build(value as unknown as Record<string, typeof value>)).toThrow(
+      /output "id" is no value of this graph\. Outputs come with their names: build\(\{ output: x \}\)/,
+    );
   });
 
   it("names the node in errors of shape", () => {

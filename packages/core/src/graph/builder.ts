@@ -89,7 +89,11 @@ export interface GraphBuilder {
   dropout(name: string, x: Value, rate: number): Value;
   pad(name: string, x: Value, padding: Padding, value?: number): Value;
   resize(name: string, x: Value, height: number, width: number, mode: "nearest" | "bilinear"): Value;
-  /** The graph. Outputs by name. */
+  /**
+   * The graph. Outputs by name.
+   *
+   * @throws {GraphError} if there is none, or one is no value of this graph
+   */
   build(outputs: Readonly<Record<string, Value>>): Graph;
 }
 
@@ -246,10 +250,14 @@ export function graphBuilder(name: string): GraphBuilder {
     pad: (nodeName, x, padding, value = 0) => push(prefix + nodeName, { op: "pad", padding, value }, [x]),
     resize: (nodeName, x, height, width, mode) => push(prefix + nodeName, { op: "resize", height, width, mode }, [x]),
     build(outputs) {
-      const list: Output[] = Object.entries(outputs).map(([outputName, value]) => ({
-        name: outputName,
-        value: value.id,
-      }));
+      const list: Output[] = Object.entries(outputs).map(([outputName, value]) => {
+        if (nodes[value?.id] === undefined) {
+          throw new GraphError(
+            `Graph "${name}": output "${outputName}" is no value of this graph. Outputs come with their names: build({ output: x }).`,
+          );
+        }
+        return { name: outputName, value: value.id };
+      });
       if (list.length === 0) throw new GraphError(`Graph "${name}" has no output.`);
       return { name, nodes: [...nodes], outputs: list };
     },
