@@ -116,13 +116,7 @@ function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering)
     madeBy: { kernel: transform, from: packed },
     write: () => {},
   };
-  const scratch = to.buffer({
-    name: `${node.name} (transformed)`,
-    height: 1,
-    width: 1,
-    stride: scratchBytes(spec) / FLOAT,
-    images: to.target.threads,
-  });
+  const scratch = to.scratch(`${node.name} (transformed)`, scratchBytes(spec));
   const { top, left } = operation.padding;
   const args: Address[] = [
     atPixel(places.buffer, -top, -left, places.first),

@@ -122,6 +122,11 @@ export class Lowering {
     return { buffer, channel: 0, preparation: this.fillHalo(buffer) };
   }
 
+  /** Room that each thread has for itself while a step runs. */
+  scratch(name: string, bytes: number): Buffer {
+    return this.buffer({ name, height: 1, width: 1, stride: bytes / FLOAT, images: this.target.threads });
+  }
+
   /** Equal names give the same kernel: the first one made. */
   kernel(name: string, make: (name: string) => Kernel): Kernel {
     const known = this.#kernels.get(name);
