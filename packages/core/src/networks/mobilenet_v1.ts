@@ -168,7 +168,7 @@ const variants: readonly Variant<Partial<MobileNetV1Options>>[] = [
   },
   {
     name: "mobilenet_v1_cifar",
-    options: { width: 0.48, resolution: 32, classes: 10, smallStem: true, dropout: 0 },
+    options: { width: 0.375, resolution: 32, classes: 10, smallStem: true, dropout: 0 },
     published: { source: "usual adaptation to 32x32: stem at stride 1 (kuangliu/pytorch-cifar); no published figures" },
   },
 ];
