@@ -1,9 +1,9 @@
 import type { Node } from "../graph/graph.ts";
 import { dilatedSize, type OperationOf, type Pair } from "../graph/operations.ts";
 import { packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
-import { type Buffer, buffersOf, FLOAT, LANES, type View } from "./layout.ts";
+import { type Buffer, buffersOf, FLOAT, LANES, roundUpToLanes, type View } from "./layout.ts";
 import { addInto } from "./lower_elementwise.ts";
-import { type Lowering, type Region, viewOf } from "./lowering.ts";
+import { inOrder, type Lowering, type Region, viewOf } from "./lowering.ts";
 import type { Call, Constant, RowWork } from "./plan.ts";
 
 /** A convolution, or a linear layer as a convolution of one pixel, taken apart. */
@@ -65,7 +65,7 @@ export function packedWeights(
   return {
     bytes: groups * groupPacked * FLOAT,
     holds: "weights",
-    panels: Array.from({ length: groups }).flatMap(() =>
+    panels: inOrder(groups).flatMap(() =>
       segments.map(({ count, vectors }) => ({ count, rows: 1 + depthCount, lanes: vectors * LANES })),
     ),
     write: ({ f32 }) => {
@@ -79,6 +79,18 @@ export function packedWeights(
       }
     },
   };
+}
+
+/** Room for the output of products, each group's channels from a whole vector on, and where each channel lies in it. */
+export function allocateGroups(
+  { node, groups, outPerGroup }: ConvolutionParts,
+  to: Lowering,
+): { readonly region: Region; readonly groupFloats: number; readonly positions: readonly number[] } {
+  const groupFloats = roundUpToLanes(outPerGroup);
+  const positions = inOrder(groups * outPerGroup).map(
+    (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
+  );
+  return { region: to.allocate(node, groups * groupFloats), groupFloats, positions };
 }
 
 /** Records the step and the view; adds a residual that the kernel could not take. */

@@ -24,6 +24,8 @@ interface MemoryPlan {
   readonly arena: Arena;
   readonly arenaStart: number;
   readonly constants: ReadonlyMap<Constant, number>;
+  /** Those that are not made of others when the module starts. */
+  readonly travelling: ReadonlyMap<Constant, number>;
   /** Of those that travel, and of those that are made of them when the module starts. */
   readonly constantBytes: number;
   readonly madeBytes: number;
@@ -66,9 +68,9 @@ export function emit(name: string, lowered: Lowered, target: Target, { names, st
     advice: "Use a smaller resolution or batch.",
   });
   const now = target.profile ? module.importFunction("env", "now", { params: [], results: ["f64"] }) : undefined;
-  const stored = storeWeights(weightImage(plan), FIRST_BYTE, travelling(plan), storage);
-  emitInitialize(module, stored, split, plan);
-  const kernels = emitKernels(module, lowered);
+  const stored = storeWeights(weightImage(plan), FIRST_BYTE, plan.travelling, storage);
+  const kernels = emitKernels(module, lowered, plan);
+  emitInitialize(module, stored, split, plan, kernels);
   emitRun(module, lowered, plan, kernels, now);
   const manifest = {
     ...describeModule(name, lowered, target, plan, pages),
@@ -86,6 +88,7 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
     next = roundUp(next + constant.bytes, CACHE_LINE);
   };
   all.filter(({ madeBy }) => madeBy === undefined).forEach(place);
+  const travelling = new Map(constants);
   const constantBytes = next - FIRST_BYTE;
   all.filter(({ madeBy }) => madeBy !== undefined).forEach(place);
   const madeBytes = next - FIRST_BYTE - constantBytes;
@@ -96,7 +99,7 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   if (profile !== undefined) next = roundUp(next + (lowered.steps.length + 1) * 8, CACHE_LINE);
   const control = target.threads > 1 ? next : undefined;
   if (control !== undefined) next += CONTROL_BYTES;
-  return { arena, arenaStart, constants, constantBytes, madeBytes, profile, control, end: next };
+  return { arena, arenaStart, constants, travelling, constantBytes, madeBytes, profile, control, end: next };
 }
 
 /** What calls read, each once, and what that is made of. */
@@ -110,14 +113,10 @@ function addressOfBuffer(plan: MemoryPlan, buffer: Buffer): number {
   return plan.arenaStart + (plan.arena.offsets.get(buffer) as number);
 }
 
-function travelling({ constants }: MemoryPlan): ReadonlyMap<Constant, number> {
-  return new Map([...constants].filter(([{ madeBy }]) => madeBy === undefined));
-}
-
 /** The constants' room as the kernels want it. */
 function weightImage(plan: MemoryPlan): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(plan.constantBytes);
-  for (const [constant, offset] of travelling(plan)) {
+  for (const [constant, offset] of plan.travelling) {
     const at = offset - FIRST_BYTE;
     const words = Math.ceil(constant.bytes / 4);
     constant.write(
@@ -138,28 +137,30 @@ function emitInitialize(
   { bytes, offset, moves }: StoredWeights,
   split: boolean,
   { constants }: MemoryPlan,
+  kernels: ReadonlyMap<string, FunctionHandle>,
 ): void {
   const decode = emitDecoding(module, moves);
   const data = split ? undefined : module.passiveData(bytes);
-  const makers = new Map<string, FunctionHandle>();
-  const made = [...constants].flatMap(([{ madeBy }, at]) => {
-    if (madeBy === undefined) return [];
-    const { kernel, from } = madeBy;
-    const maker = makers.get(kernel.name) ?? emitKernel(module, kernel);
-    makers.set(kernel.name, maker);
-    return [{ maker, from: constants.get(from) as number, at }];
-  });
   module.function("initialize", { params: {}, results: [], export: "initialize" }, (f) => {
     if (data) f.do(memory.init(data, offset, 0, bytes.length));
     decode(f);
-    for (const { maker, from, at } of made)
+    for (const [{ madeBy }, at] of constants) {
+      if (madeBy === undefined) continue;
+      const from = constants.get(madeBy.from) as number;
+      const maker = kernels.get(madeBy.kernel.name) as FunctionHandle;
       f.invoke(maker, [i32.const(from), i32.const(at), i32.const(0), i32.const(1)]);
+    }
   });
 }
 
-function emitKernels(module: ModuleBuilder, lowered: Lowered): ReadonlyMap<string, FunctionHandle> {
+function emitKernels(
+  module: ModuleBuilder,
+  lowered: Lowered,
+  { constants }: MemoryPlan,
+): ReadonlyMap<string, FunctionHandle> {
+  const makers = [...constants.keys()].flatMap(({ madeBy }) => madeBy?.kernel ?? []);
   const handles = new Map<string, FunctionHandle>();
-  for (const { kernel } of lowered.steps.flatMap(callsOf)) {
+  for (const kernel of [...makers, ...lowered.steps.flatMap(callsOf).map((call) => call.kernel)]) {
     if (handles.has(kernel.name)) continue;
     handles.set(kernel.name, emitKernel(module, kernel));
   }

@@ -1,10 +1,10 @@
 import { isNode } from "../graph/graph.ts";
-import { type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
+import { allocateGroups, type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
 import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
-import { FLOAT, isContiguous, LANES, type Place, roundUpToLanes, soleBuffer } from "./layout.ts";
+import { FLOAT, isContiguous, LANES, type Place, soleBuffer } from "./layout.ts";
 import { inNaturalOrder } from "./lower_elementwise.ts";
-import { atPixel, inOrder, type Lowering } from "./lowering.ts";
+import { atPixel, type Lowering } from "./lowering.ts";
 import type { Address, Call } from "./plan.ts";
 import { type DepthPlan, inputMap, pixelMap, planDepth } from "./plan_depth.ts";
 
@@ -24,14 +24,10 @@ export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
 const inTable: PixelMap = { pixelBytes: 0, wrapBytes: 0 };
 
 function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void {
-  const { node, operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual } = parts;
+  const { operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual } = parts;
   const pixels = outHeight * outWidth;
   const depthCount = kernel[0] * kernel[1] * inPerGroup;
-  const groupFloats = roundUpToLanes(outPerGroup);
-  const region = to.allocate(node, groups * groupFloats);
-  const positions = inOrder(groups * outPerGroup).map(
-    (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
-  );
+  const { region, groupFloats, positions } = allocateGroups(parts, to);
   const isNatural = groups === 1 || groupFloats === outPerGroup;
   const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
   const vectors = groupFloats / LANES;

@@ -88,8 +88,7 @@ function mostColumns(kernelColumns: number): number {
 
 function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: GroupwisePlacement): Call {
   const { operation, kernel, outPerGroup, bias, outHeight, outWidth } = parts;
-  const { input, region, groupOf } = placement;
-  const { vectors } = placement;
+  const { input, region, groupOf, vectors } = placement;
   const spec: GroupwiseSpec = {
     ...slidingSpec(parts, input, region.buffer),
     tile: chooseTile(outWidth, mostColumns(kernel[1])),

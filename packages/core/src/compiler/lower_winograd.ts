@@ -1,4 +1,11 @@
-import { type ConvolutionParts, type DepthEntry, finish, hash, packedWeights } from "./convolution_parts.ts";
+import {
+  allocateGroups,
+  type ConvolutionParts,
+  type DepthEntry,
+  finish,
+  hash,
+  packedWeights,
+} from "./convolution_parts.ts";
 import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
 import {
   positionsOf,
@@ -9,9 +16,10 @@ import {
   winogradKernel,
   winogradWeightsKernel,
 } from "./kernels/winograd.ts";
-import { type Buffer, buffersOf, FLOAT, LANES, type Place, pixelBytes, roundUpToLanes, rowBytes } from "./layout.ts";
+import { type Buffer, buffersOf, FLOAT, LANES, type Place, pixelBytes, rowBytes } from "./layout.ts";
 import { atPixel, inOrder, type Lowering } from "./lowering.ts";
 import type { Address, Call, Constant } from "./plan.ts";
+import { uniformStep } from "./plan_depth.ts";
 
 /** Where a convolution's input channels lie: those of group g at float `first + g·groupStep + k·step` of a pixel. */
 interface EvenPlaces {
@@ -58,29 +66,23 @@ function isSuitable(parts: ConvolutionParts): boolean {
 }
 
 function evenPlaces({ input, groups, inPerGroup }: ConvolutionParts): EvenPlaces | undefined {
+  const { places } = input;
   if (buffersOf(input).length > 1) return undefined;
-  const channel = (group: number, k: number) => (input.places[group * inPerGroup + k] as Place).channel;
-  const first = channel(0, 0);
-  const step = channel(0, 1) - first;
-  const groupStep = groups > 1 ? channel(1, 0) - first : 0;
-  const isEven = inOrder(groups).every((group) =>
-    inOrder(inPerGroup).every((k) => channel(group, k) === first + group * groupStep + k * step),
-  );
+  const channel = (k: number) => (places[k] as Place).channel;
+  const first = channel(0);
+  const step = channel(1) - first;
+  const groupStep = groups > 1 ? uniformStep(places, groups, inPerGroup) : 0;
+  const isEven = inOrder(inPerGroup).every((k) => channel(k) === first + k * step);
+  if (!isEven || groupStep === undefined || step <= 0 || groupStep < 0) return undefined;
   const floats = 1 + (groups - 1) * groupStep + (inPerGroup - 1) * step;
   // Gaps are transformed too.
   const isDense = floats <= 1.25 * groups * inPerGroup;
-  return isEven && step > 0 && groupStep >= 0 && isDense
-    ? { buffer: (input.places[0] as Place).buffer, first, step, groupStep, floats }
-    : undefined;
+  return isDense ? { buffer: (places[0] as Place).buffer, first, step, groupStep, floats } : undefined;
 }
 
 function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering): void {
   const { node, operation, kernel, groups, inPerGroup, outPerGroup, outHeight, outWidth } = parts;
-  const groupFloats = roundUpToLanes(outPerGroup);
-  const region = to.allocate(node, groups * groupFloats);
-  const positions = inOrder(groups * outPerGroup).map(
-    (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
-  );
+  const { region, groupFloats, positions } = allocateGroups(parts, to);
   const [down, across] = tilesOf(kernel, outHeight, outWidth);
   const tiles = down * across;
   const vectors = groupFloats / LANES;

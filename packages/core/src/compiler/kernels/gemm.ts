@@ -7,6 +7,7 @@ import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
 import { packedGroupFloats, type Segment, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
+import { times } from "./times.ts";
 
 /** Where output pixel m finds its data: base + m·pixelBytes + floor(m / width)·wrapBytes. */
 export interface PixelMap {
@@ -179,7 +180,7 @@ class GemmEmitter {
       this.#pixelTiles(segment, index, (tile) => {
         f.set(weights, first);
         f.set(column, skippedColumns * LANES * FLOAT);
-        this.#times(segment.count, `tile${index}`, () => {
+        times(f, segment.count, `tile${index}`, () => {
           this.#tile(segment, tile, weights, column);
           f.set(column, i32.add(column, columnBytes));
         });
@@ -210,11 +211,6 @@ class GemmEmitter {
     const from = f.let(`from${index}`, select(i32.gt_s(start, first), start, i32.const(first)));
     const to = f.let(`to${index}`, select(i32.lt_s(end, first + count), end, i32.const(first + count)));
     return { from, to };
-  }
-
-  #times(count: number, name: string, body: () => void): void {
-    if (count === 1) body();
-    else this.#f.repeat({ name, from: 0, to: count, step: 1 }, body);
   }
 
   /** The loop over pixels. The last tile is moved back to end with the last pixel: what it computes twice is the same. */
@@ -310,7 +306,7 @@ class GemmEmitter {
     const advance = (bytes: number) => {
       if (bytes !== 0) for (const local of cursor.locals) f.set(local, i32.add(local, bytes));
     };
-    this.#times(run.repeat, "run", () => {
+    times(f, run.repeat, "run", () => {
       this.#depthLoop(segment, tile, weights, run.count, advance, (k) => (row) => {
         const { pointer, offset } = pixelAddress(cursor, row);
         return v128.load32_splat(pointer, { offset: offset + k * FLOAT });

@@ -7,6 +7,7 @@ import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
 import { type Segment, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
+import { times } from "./times.ts";
 
 /**
  * A convolution of stride 1 with three taps along an axis or two, by Winograd's minimal filtering F(2, 3) along each of them.
@@ -204,11 +205,11 @@ class WinogradEmitter {
     const inputs = f.let("inputs", this.#p.scratch);
     const output = f.let("output", this.#p.output);
     const column = f.local("channels", "i32");
-    this.#times(groups, "group", () => {
+    times(f, groups, "group", () => {
       f.set(column, output);
       for (const segment of segments) {
         const rowBytes = segment.vectors * LANES * FLOAT;
-        this.#times(segment.count, "columns", () => {
+        times(f, segment.count, "columns", () => {
           this.#products(segment, { inputs, weights, sums, count });
           this.#transformBack(segment, block, blockEnd, { bias, sums, column });
           f.set(bias, i32.add(bias, (1 + kernel[0] * kernel[1] * depth) * rowBytes));
@@ -218,11 +219,6 @@ class WinogradEmitter {
       f.set(inputs, i32.add(inputs, groupInputBytes));
       f.set(output, i32.add(output, groupOutputBytes));
     });
-  }
-
-  #times(count: number, name: string, body: () => void): void {
-    if (count === 1) body();
-    else this.#f.repeat({ name, from: 0, to: count, step: 1 }, body);
   }
 
   /** Vectors to do at once. */
