@@ -1,4 +1,4 @@
-import type { Manifest } from "../runtime/manifest.ts";
+import type { Manifest, StepManifest } from "../runtime/manifest.ts";
 import { elementCount } from "../tensor.ts";
 import type { FunctionBuilder, FunctionHandle } from "../wasm/function_builder.ts";
 import { f64, i32, memory } from "../wasm/instructions.ts";
@@ -11,7 +11,7 @@ import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered, Port } from "./lower.ts";
 import { CACHE_LINE, importMemory, roundUp, SLACK_BYTES } from "./module_memory.ts";
 import { movedBytes, movedBytesWithoutBands } from "./moved_bytes.ts";
-import type { Address, Bands, Call, Constant, Kernel } from "./plan.ts";
+import type { Address, Bands, Call, Constant, Kernel, Step } from "./plan.ts";
 import type { Target } from "./target.ts";
 import { CONTROL_BYTES, emitThreads } from "./threads.ts";
 import { emitDecoding, type StoredWeights, storeWeights, type WeightType } from "./weight_storage.ts";
@@ -274,6 +274,12 @@ function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | u
   }
 }
 
+/** The variants of a step's calls, if they have any. */
+function variantOf(step: Step): Pick<StepManifest, "variant"> {
+  const variants = callsOf(step).flatMap(({ variant }) => variant ?? []);
+  return variants.length === 0 ? {} : { variant: variants.join("+") };
+}
+
 function describeModule(
   name: string,
   lowered: Lowered,
@@ -306,6 +312,7 @@ function describeModule(
       op: step.op,
       macs: step.macs,
       kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
+      ...variantOf(step),
       movedBytes: movedBytes(step),
       movedBytesWithoutBands: movedBytesWithoutBands(step),
     })),

@@ -106,6 +106,7 @@ export function lowerBatchNorm(node: Node<OperationOf<"batch_norm">>, to: Loweri
       units: input.height,
       grain: 1,
       rows: rowByRow,
+      variant: `x${vectors * 4}`,
     };
     return call;
   });

@@ -68,7 +68,14 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const { rows: tileRows, vectors: tileVectors } = segments[0] as Segment;
   const tile = { rows: tileRows, vectors: tileVectors };
   const choice = { key, tile, others: otherTiles(to.target, pixels, vectors, tile) };
-  const call: Call = { kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)), args, ...split, rows, choice };
+  const call: Call = {
+    kernel: to.kernel(name, (n) => gemmKernel(n, spec, to.target)),
+    args,
+    ...split,
+    rows,
+    choice,
+    variant: plan.variant,
+  };
   finish(parts, to, region, positions, [call]);
 }
 

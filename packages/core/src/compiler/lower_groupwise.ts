@@ -131,6 +131,7 @@ function groupwiseCall(parts: ConvolutionParts, to: Lowering, placement: Groupwi
     units: outHeight,
     grain: 1,
     rows: rowWindow(parts),
+    variant: `x${vectors * LANES}`,
   };
 }
 

@@ -56,6 +56,8 @@ export interface Call {
   /** How it goes over the rows of the picture it writes, if it can be called for a few of them at a time; or that it sets a border. */
   readonly rows?: RowWork | "border" | undefined;
   readonly choice?: TileChoice | undefined;
+  /** What decides how long it takes beside the kernel: numbers and tables that it is called with. */
+  readonly variant?: string | undefined;
 }
 
 /** What could be chosen otherwise: the name that `Tuning` knows it by, the tile of most channels, and others to try. */

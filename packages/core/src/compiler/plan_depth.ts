@@ -1,5 +1,5 @@
 import type { Pair } from "../graph/operations.ts";
-import type { ConvolutionParts, DepthEntry } from "./convolution_parts.ts";
+import { type ConvolutionParts, type DepthEntry, hash } from "./convolution_parts.ts";
 import type { DepthList, DepthRun, DepthTable, GemmSpec, PixelMap } from "./kernels/gemm.ts";
 import {
   type Buffer,
@@ -22,6 +22,8 @@ export interface DepthPlan {
   readonly entries: (group: number) => readonly DepthEntry[];
   readonly groupInputBytes: number;
   readonly table: Constant | undefined;
+  /** What the table says that a kernel's time depends on. */
+  readonly variant?: string | undefined;
 }
 
 /** A short irregular walk is written out; beyond this many floats it becomes a table. */
@@ -237,7 +239,8 @@ function sharedWalk(
     },
   };
   const wraps = runs.some(({ input }) => maps[input]?.wrapBytes !== 0);
-  return { depth: [{ wraps }], buffers: [head], groupInputBytes: 0, table };
+  const variant = hash(runs.map(({ input, offsetBytes, count }) => [input, maps[input], offsetBytes, count]));
+  return { depth: [{ wraps }], buffers: [head], groupInputBytes: 0, table, variant };
 }
 
 /** Where a product finds its pixels in a buffer that it reads. */

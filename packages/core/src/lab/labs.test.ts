@@ -1,13 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { compile } from "../compiler/compile.ts";
 import { FormatError, OptionError } from "../errors.ts";
 import { graphBuilder } from "../graph/builder.ts";
+import { build } from "../networks/build.ts";
 import { diffLabs, diffPage, parseLabResult } from "./diff.ts";
 import { paretoFront, runFlops } from "./flops.ts";
 import { runGuidelines } from "./guidelines.ts";
 import { runIdeas } from "./ideas.ts";
 import type { LabDevice, LabResult } from "./lab.ts";
 import { bookletPage, labPage } from "./lab_page.ts";
-import { latencyTable, predictLatency } from "./latency_model.ts";
+import { latencyTable, predictLatency, stepKey } from "./latency_model.ts";
 import { runManifold } from "./manifold_lab.ts";
 import { measureInTurns } from "./measure_in_turns.ts";
 import { runTable8 } from "./table8.ts";
@@ -176,6 +178,13 @@ describe("paretoFront", () => {
 });
 
 describe("the latency model", () => {
+  it("tells apart steps that share a kernel and do other work", () => {
+    const { steps } = compile(build("shufflenet_v2_1.0")).manifest;
+    const reduce = (unit: number) => steps.find(({ name }) => name.startsWith(`stage3/unit${unit}/branch2/reduce`))!;
+    expect(reduce(4).kernels).toEqual(reduce(6).kernels);
+    expect(stepKey(reduce(4))).not.toBe(stepKey(reduce(6)));
+  });
+
   const step = (op: string, macs: number, kernel: string) => ({ op, macs, kernels: [kernel] });
   const table = latencyTable(device, 1, [
     { key: "convolution:100:a", op: "convolution", macs: 100, milliseconds: [1, 2, 9] },

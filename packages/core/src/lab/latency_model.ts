@@ -29,11 +29,11 @@ export interface LatencyPrediction {
 }
 
 /** What the model must know of a step of a module's manifest. */
-type MeasuredStep = Pick<StepManifest, "op" | "macs" | "kernels">;
+type MeasuredStep = Pick<StepManifest, "op" | "macs" | "kernels" | "variant">;
 
-/** Steps with the same kernels do the same work: a kernel's name says everything about it. */
-export function stepKey({ op, macs, kernels }: MeasuredStep): string {
-  return `${op}:${macs}:${kernels.join("+")}`;
+/** Steps with the same kernels and variants do the same work: a kernel's name says everything about it but what it is called with. */
+export function stepKey({ op, macs, kernels, variant }: MeasuredStep): string {
+  return [op, macs, kernels.join("+"), ...(variant === undefined ? [] : [variant])].join(":");
 }
 
 /** A table from times of steps, as builds with clocks give them. */

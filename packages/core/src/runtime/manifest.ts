@@ -18,6 +18,8 @@ export interface StepManifest {
   readonly macs: number;
   /** Names of the generated functions it calls. */
   readonly kernels: readonly string[];
+  /** What decides how long they take beside their names; undefined where nothing does. Steps with equal kernels and variants do equal work. */
+  readonly variant?: string;
   /** Bytes of activations and weights that it moves for one picture: what stays in a band is not counted. */
   readonly movedBytes: number;
   /** The same if nothing ran in bands. */
