@@ -23,23 +23,36 @@ export interface Halos {
   readonly copiedPools: ReadonlySet<ValueId>;
 }
 
+/** What slides over a node's first input, and the picture that it gives. */
+export interface Sliding extends Window {
+  readonly kernel: Pair;
+  readonly dilation: Pair;
+  readonly output: { readonly height: number; readonly width: number };
+}
+
 /**
  * Decides each value's border, so that every window can read its padding from memory. Slices, concatenations and permutations hand
  * their needs on to the values they are views of.
+ *
+ * @param windowOf what slides over a node's input, if anything does
  */
-export function planHalos(graph: Graph): Halos {
+export function planHalos(
+  graph: Graph,
+  windowOf: (graph: Graph, node: Node) => Sliding | undefined = slidingWindow,
+): Halos {
   const nonNegative = findNonNegative(graph);
   const copiedPools = new Set<ValueId>();
-  let needs = collectNeeds(graph, copiedPools, nonNegative);
+  const borders = graph.nodes.map((node) => borderOf(graph, node, windowOf(graph, node)));
+  let needs = collectNeeds(graph, borders, copiedPools, nonNegative);
   for (const node of graph.nodes) {
-    if (!isNode(node, "max_pool") || isEmpty(windowPadding(graph, node))) continue;
+    if (!isNode(node, "max_pool") || isEmpty(borders[node.id] ?? noPadding)) continue;
     const hasConflict = rootsOf(graph, node.inputs[0] as ValueId).some((root) => {
       const need = needs[root] as Needs;
       return !nonNegative[root] && !isEmpty(need.zero) && !isEmpty(need.lowest);
     });
     if (hasConflict) copiedPools.add(node.id);
   }
-  if (copiedPools.size > 0) needs = collectNeeds(graph, copiedPools, nonNegative);
+  if (copiedPools.size > 0) needs = collectNeeds(graph, borders, copiedPools, nonNegative);
   return {
     copiedPools,
     of(value) {
@@ -49,10 +62,16 @@ export function planHalos(graph: Graph): Halos {
   };
 }
 
-function collectNeeds(graph: Graph, copied: ReadonlySet<ValueId>, nonNegative: readonly boolean[]): readonly Needs[] {
+function collectNeeds(
+  graph: Graph,
+  borders: readonly (Padding | undefined)[],
+  copied: ReadonlySet<ValueId>,
+  nonNegative: readonly boolean[],
+): readonly Needs[] {
   const needs: Needs[] = graph.nodes.map(() => ({ zero: noPadding, lowest: noPadding }));
   for (const node of [...graph.nodes].reverse()) {
     const input = node.inputs[0];
+    const border = borders[node.id];
     if (input === undefined) continue;
     if (isView(node)) {
       for (const source of node.inputs) {
@@ -60,13 +79,11 @@ function collectNeeds(graph: Graph, copied: ReadonlySet<ValueId>, nonNegative: r
         need.zero = larger(need.zero, needs[node.id]?.zero as Padding);
         need.lowest = larger(need.lowest, needs[node.id]?.lowest as Padding);
       }
-    } else if (isNode(node, "convolution") || isNode(node, "average_pool") || isNode(node, "max_pool")) {
-      if (copied.has(node.id)) continue;
+    } else if (border && !copied.has(node.id)) {
       const need = needs[input] as Needs;
-      const padding = windowPadding(graph, node);
       // Where no value is below zero, a zero never wins against one: the convolution's border serves the maximum too.
-      if (isNode(node, "max_pool") && !nonNegative[input]) need.lowest = larger(need.lowest, padding);
-      else need.zero = larger(need.zero, padding);
+      if (isNode(node, "max_pool") && !nonNegative[input]) need.lowest = larger(need.lowest, border);
+      else need.zero = larger(need.zero, border);
     }
   }
   return needs;
@@ -83,18 +100,20 @@ function rootsOf(graph: Graph, value: ValueId): readonly ValueId[] {
   return isView(node) ? node.inputs.flatMap((input) => rootsOf(graph, input)) : [value];
 }
 
-/** Rows and columns beyond the picture that a window reads: its padding, less what stride leaves over, plus a ceil-mode overhang. */
-function windowPadding(graph: Graph, node: Node): Padding {
-  const { operation } = node;
+/** Convolutions and pools slide over their input. */
+export function slidingWindow(graph: Graph, { operation, inputs, shape }: Node): Sliding | undefined {
   if (operation.op !== "convolution" && operation.op !== "max_pool" && operation.op !== "average_pool")
-    return noPadding;
-  const input = graph.nodes[node.inputs[0] as ValueId] as Node;
-  const kernel =
-    operation.op === "convolution" ? (graph.nodes[node.inputs[1] as ValueId] as Node).shape : operation.kernel;
-  const dilation: Pair = operation.op === "convolution" ? operation.dilation : [1, 1];
+    return undefined;
   const { stride, padding } = operation;
-  const window = { kernel: [kernel[0] as number, kernel[1] as number], dilation, stride, padding } as const;
-  return windowBorder(window, pictureOf(input.shape), pictureOf(node.shape));
+  const [kh, kw] =
+    operation.op === "convolution" ? (graph.nodes[inputs[1] as ValueId] as Node).shape : operation.kernel;
+  const dilation: Pair = operation.op === "convolution" ? operation.dilation : [1, 1];
+  return { kernel: [kh as number, kw as number], dilation, stride, padding, output: pictureOf(shape) };
+}
+
+/** Rows and columns beyond the picture that a window reads: its padding, less what stride leaves over, plus a ceil-mode overhang. */
+function borderOf(graph: Graph, { inputs }: Node, window: Sliding | undefined): Padding | undefined {
+  return window && windowBorder(window, pictureOf((graph.nodes[inputs[0] as ValueId] as Node).shape), window.output);
 }
 
 /** What windows read around a picture: their padding before it, and after it as far as the last window reaches. */

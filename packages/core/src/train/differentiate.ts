@@ -39,6 +39,7 @@ export function differentiate(
   const incoming = expectedGradients(forward, output.id, wanted);
   receive(builder, forward, incoming, output.id, () => seed);
   const gradients = new Map<ValueId, Value>();
+  const again = normalizedAgain(builder, forward);
 
   for (const node of forward.toReversed()) {
     const known = incoming.get(node.id);
@@ -52,6 +53,7 @@ export function differentiate(
       inputs: node.inputs.map((input) => forward[input] as StepNode),
       wants: (index) => incoming.has(node.inputs[index] as ValueId),
       node: (name, operation, inputs) => builder.derived(name, operation, inputs),
+      again: (index) => again(node.inputs[index] as ValueId),
       pass: (index, value) => receive(builder, forward, incoming, node.inputs[index] as ValueId, () => value),
       give: (index, operation, inputs) =>
         receive(builder, forward, incoming, node.inputs[index] as ValueId, (name) =>
@@ -69,6 +71,26 @@ export function differentiate(
       return gradient === undefined ? [] : [[name, gradient] as const];
     }),
   );
+}
+
+/**
+ * What was normalized, for those who want it once more: computed again from what it was computed from, which its own gradient needs too.
+ * So it need not be kept from forward to backward, and half of a network's activations never leave the cache. Not where somebody keeps it
+ * anyway: then it is what it was.
+ */
+function normalizedAgain(builder: StepBuilder, forward: readonly StepNode[]): (value: ValueId) => Value {
+  const kept = new Set(
+    forward.flatMap(({ operation, inputs }) => (["convolution", "add"].includes(operation.op) ? [] : inputs)),
+  );
+  const made = new Map<ValueId, Value>();
+  return (value) => {
+    const node = forward[value] as StepNode;
+    if (node.operation.op !== "normalize" || kept.has(value)) return node;
+    const inputs = node.inputs.map((input) => forward[input] as StepNode);
+    const copy = made.get(value) ?? builder.derived(`${node.name}/again`, node.operation, inputs);
+    made.set(value, copy);
+    return copy;
+  };
 }
 
 /** The values whose gradients are needed: those on a way from a wanted node to the output. */

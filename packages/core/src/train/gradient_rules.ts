@@ -16,6 +16,8 @@ export interface Backward {
   wants(input: number): boolean;
   /** A node on the way. Its name is made unique. */
   node(name: string, operation: StepOperation, inputs: readonly Value[]): Value;
+  /** What the node read, to be read once more. */
+  again(input: number): Value;
   /** The gradient by an input is what this operation gives. Nothing happens where it is not needed. */
   give(input: number, operation: StepOperation, inputs: readonly Value[]): void;
   /** The gradient by an input is this value. Nothing happens where it is not needed. */
@@ -42,11 +44,19 @@ const rules = {
   convolution: (node, to) => {
     const { stride, padding, dilation, groups, bias, activation, residual } = node.operation;
     invariant(!residual, `convolution "${node.name}" has a residual in a training form`);
-    const [x, kernel] = to.inputs as [StepNode, StepNode];
+    const [, kernel] = to.inputs as [StepNode, StepNode];
     const gradient = beforeActivation(node, activation, to);
     const [kh, kw] = kernel.shape as [number, number];
     if (bias) to.give(2, { op: "sum_pixels" }, [gradient]);
-    to.give(1, { op: "kernel_gradient", kernel: [kh, kw], stride, padding, dilation, groups }, [x, gradient]);
+    const gradientOfKernel: StepOperation = {
+      op: "kernel_gradient",
+      kernel: [kh, kw],
+      stride,
+      padding,
+      dilation,
+      groups,
+    };
+    if (to.wants(1)) to.give(1, gradientOfKernel, [to.again(0), gradient]);
     if (to.wants(0)) giveConvolutionInput(node, gradient, to);
   },
   normalize: (node, to) => {

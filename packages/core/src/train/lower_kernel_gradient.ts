@@ -225,8 +225,7 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
   const x = planes ? parts.x : spreadGroups(node, to, parts.x, inPerGroup, border(parts));
   const layout = channelwiseLayout({ ...x, places: inOrder(groups).map((g) => x.places[g * inPerGroup] as Place) });
   const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode(node), to, parts, layout);
-  const taps = kernel[0] * kernel[1];
-  const floats = layout.channels * taps;
+  const floats = layout.channels * kernel[0] * kernel[1];
   const result = to.line(node.name, inPerGroup * outPerGroup * floats, "sums");
   const calls: Call[] = [];
   for (let ic = 0; ic < inPerGroup; ic++) {
@@ -243,14 +242,16 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
           tap: { pixelBytes: dilation[1] * pixelBytes(input.buffer), rowBytes: dilation[0] * rowBytes(input.buffer) },
           x: windowStride(parts, input.buffer),
           gradient: strideOf(output.buffer),
+          resultTapBytes: layout.channels * FLOAT,
         };
-        const name = `f32_depthwise_gradient_${kernel.join("x")}_${spec.height}x${spec.width}__${to.target.simd}_${strideNames(spec.tap, spec.x, spec.gradient)}`;
+        const strides = strideNames(spec.tap, spec.x, spec.gradient);
+        const name = `f32_depthwise_gradient_${kernel.join("x")}_${spec.height}x${spec.width}_of${layout.channels}__${to.target.simd}_${strides}`;
         calls.push({
           kernel: to.kernel(name, (n) => depthwiseGradientKernel(n, spec, to.target)),
           args: [
             atPixel(input.buffer, -padding.top, -padding.left, input.channel - lane),
             atPixel(output.buffer, 0, 0, output.channel - lane),
-            at(result, ((ic * outPerGroup + oc) * floats + channel * taps) * FLOAT),
+            at(result, ((ic * outPerGroup + oc) * floats + channel) * FLOAT),
           ],
           units: vectors,
           grain: 1,
@@ -266,9 +267,7 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
       const [entry, channel] = [Math.floor(element / out), element % out];
       const [tap, ic] = [Math.floor(entry / inPerGroup), entry % inPerGroup];
       const [group, oc] = [Math.floor(channel / outPerGroup), channel % outPerGroup];
-      const position = layout.positions[group] as number;
-      const [vector, lane] = [Math.floor(position / LANES), position % LANES];
-      return (ic * outPerGroup + oc) * floats + (vector * taps + tap) * LANES + lane;
+      return (ic * outPerGroup + oc) * floats + tap * layout.channels + (layout.positions[group] as number);
     },
   });
 }

@@ -1,4 +1,5 @@
-import type { Buffer } from "../compiler/layout.ts";
+import { type Sliding, slidingWindow } from "../compiler/halo.ts";
+import { type Buffer, pictureOf } from "../compiler/layout.ts";
 import { Lowering } from "../compiler/lowering.ts";
 import type { Call, Step } from "../compiler/plan.ts";
 import type { Target } from "../compiler/target.ts";
@@ -36,6 +37,7 @@ export class StepLowering extends Lowering {
       target,
       batch,
       batch,
+      slidesOver,
     );
     this.stepGraph = step;
   }
@@ -73,6 +75,13 @@ export class StepLowering extends Lowering {
   ): void {
     this.step({ name: node.name, op: node.operation.op }, calls, reads, writes, macs);
   }
+}
+
+/** A kernel's gradient slides over the convolution's input as the convolution did. */
+function slidesOver(graph: Graph, node: Node): Sliding | undefined {
+  const { operation, inputs } = node as unknown as StepNode;
+  if (operation.op !== "kernel_gradient") return slidingWindow(graph, node);
+  return { ...operation, output: pictureOf((graph.nodes[inputs[1] as ValueId] as Node).shape) };
 }
 
 /** A step's node for lowering that is made for networks: it looks at name, shape and id. */

@@ -64,6 +64,23 @@ describe("trainingStep", () => {
     ]);
   });
 
+  it("normalizes again for a kernel's gradient what nobody else keeps", () => {
+    const graph = classifierOf((build, x) => {
+      const first = build.batchNorm("first", build.convolution("a", x, { channels: 4 }));
+      const second = build.batchNorm("second", build.convolution("b", first, { channels: 4 }));
+      const sum = build.add("sum", build.convolution("c", second, { channels: 4 }), second);
+      return build.multiply("product", sum, build.batchNorm("third", build.convolution("d", sum, { channels: 4 })));
+    });
+    const { nodes } = trainingStep(graph, { batch: 7 });
+    const readBy = (name: string) => nodes[nodes.find((node) => node.name === name)?.inputs[0] as number]?.name;
+    expect(["a", "b", "c", "d"].map((name) => readBy(`${name}/kernel/gradient`))).toEqual([
+      "x",
+      "first/again",
+      "second/again",
+      "sum",
+    ]);
+  });
+
   it("leaves an activation apart whose input somebody else reads", () => {
     const graph = classifierOf((build, x) => {
       const norm = build.batchNorm("norm", x);

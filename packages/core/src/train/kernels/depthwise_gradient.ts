@@ -3,15 +3,16 @@ import { madd } from "../../compiler/kernels/simd.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Pair } from "../../graph/operations.ts";
+import type { FunctionBuilder } from "../../wasm/function_builder.ts";
 import { f32x4, i32, v128 } from "../../wasm/instructions.ts";
 import type { I32, Local } from "../../wasm/value_types.ts";
-import { eachPixel, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
+import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
 
 /**
  * The gradient of a convolution's kernel with a lane for each group: result[tap] += Σ x[pixel under the tap]·gradient[pixel], for one
  * input and one output channel of each group. Units are vectors of groups.
  *
- * For each vector memory holds one vector a tap.
+ * The loop nest: blocks of rows that stay in the first-level cache · vectors · pixels of the block.
  */
 export interface DepthwiseGradientSpec extends PictureSize {
   readonly kernel: Pair;
@@ -20,10 +21,14 @@ export interface DepthwiseGradientSpec extends PictureSize {
   /** Distances in x from one output pixel's window to the next. */
   readonly x: Stride;
   readonly gradient: Stride;
+  /** From the sums of a tap to those of the next. */
+  readonly resultTapBytes: number;
 }
 
 /** Sums that registers hold beside an input and a gradient. */
 const MOST_SUMS = 12;
+/** What a block of rows may take of x. */
+const BLOCK_BYTES = 16_000;
 
 /** Parameters: `x`, `gradient`, `result`. */
 export function depthwiseGradientKernel(name: string, spec: DepthwiseGradientSpec, target: Target): Kernel {
@@ -31,34 +36,64 @@ export function depthwiseGradientKernel(name: string, spec: DepthwiseGradientSpe
     name,
     params: ["x", "gradient", "result"],
     emit(f, p) {
-      const [kh, kw] = spec.kernel;
-      const taps = Array.from({ length: kh * kw }, (_, i) => i);
-      const sums = taps.slice(0, MOST_SUMS).map((i) => f.local(`acc${i}`, "v128"));
-      const incoming = f.local("incoming", "v128");
-      f.for({ name: "vector", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (vector) => {
-        const skipped = f.let("skipped", i32.mul(vector, VECTOR));
-        const result = f.let("at", i32.add(p["result"] as I32, i32.mul(skipped, taps.length)));
-        for (let first = 0; first < taps.length; first += MOST_SUMS) {
-          const part = taps.slice(first, first + MOST_SUMS);
-          part.forEach((_, i) => f.set(sums[i] as Local<"v128">, f32x4.const(0, 0, 0, 0)));
-          const walkers = [
-            walker(f, "px", i32.add(p["x"] as I32, skipped), spec.x),
-            walker(f, "pg", i32.add(p["gradient"] as I32, skipped), spec.gradient),
-          ];
-          eachPixel(f, spec, walkers, () => {
-            f.set(incoming, v128.load(walkers[1]?.pointer as I32));
-            part.forEach((tap, i) => {
-              const offset = Math.floor(tap / kw) * spec.tap.rowBytes + (tap % kw) * spec.tap.pixelBytes;
-              const sum = sums[i] as Local<"v128">;
-              f.set(sum, madd(target, v128.load(walkers[0]?.pointer as I32, { offset }), incoming, sum));
-            });
-          });
-          part.forEach((tap, i) => {
-            const at = { offset: tap * VECTOR };
-            f.do(v128.store(result, f32x4.add(v128.load(result, at), sums[i] as Local<"v128">), at));
-          });
+      const [start, end] = [p["start"] as Local<"i32">, p["end"] as Local<"i32">];
+      const rows = largestDivisor(spec.height, Math.max(1, Math.floor(BLOCK_BYTES / spec.x.rowBytes)));
+      const bases = { x: f.local("blockX", "i32"), gradient: f.local("blockGradient", "i32") };
+      const block = (vector: Local<"i32">, count: number) =>
+        vectors(f, { ...spec, height: rows }, target, bases, p["result"] as I32, vector, count);
+      f.repeat({ name: "row", from: 0, to: spec.height, step: rows }, (row) => {
+        f.set(bases.x, i32.add(p["x"] as I32, i32.mul(row, spec.x.rowBytes)));
+        f.set(bases.gradient, i32.add(p["gradient"] as I32, i32.mul(row, spec.gradient.rowBytes)));
+        const single = f.let("single", start);
+        if (target.wide) {
+          // Two vectors written side by side, so that the engine joins them.
+          const pairs = f.let("pairs", i32.add(start, i32.and(i32.sub(end, start), -2)));
+          f.for({ name: "pair", from: start, to: pairs, step: 2 }, (vector) => block(vector, 2));
+          f.set(single, pairs);
         }
+        f.for({ name: "vector", from: single, to: end, step: 1 }, (vector) => block(vector, 1));
       });
     },
   };
+}
+
+/** `count` vectors of a block of rows, a few taps at a time. */
+function vectors(
+  f: FunctionBuilder,
+  spec: DepthwiseGradientSpec,
+  target: Target,
+  bases: { readonly x: I32; readonly gradient: I32 },
+  results: I32,
+  vector: Local<"i32">,
+  count: number,
+): void {
+  const [kh, kw] = spec.kernel;
+  const taps = Array.from({ length: kh * kw }, (_, i) => i);
+  const lanes = Array.from({ length: count }, (_, v) => v);
+  const skipped = f.let(`skipped${count}`, i32.mul(vector, VECTOR));
+  const result = f.let(`at${count}`, i32.add(results, skipped));
+  const incoming = lanes.map((v) => f.local(`incoming${count}_${v}`, "v128"));
+  for (let first = 0; first < taps.length; first += MOST_SUMS) {
+    const part = taps.slice(first, first + MOST_SUMS);
+    const sums = part.map((_, i) => lanes.map((v) => f.local(`acc${count}_${i}_${v}`, "v128")));
+    for (const sum of sums.flat()) f.set(sum, f32x4.const(0, 0, 0, 0));
+    const x = walker(f, `px${count}`, i32.add(bases.x, skipped), spec.x);
+    const gradient = walker(f, `pg${count}`, i32.add(bases.gradient, skipped), spec.gradient);
+    eachPixel(f, spec, [x, gradient], () => {
+      incoming.forEach((local, v) => f.set(local, v128.load(gradient.pointer, { offset: v * VECTOR })));
+      part.forEach((tap, i) => {
+        const offset = Math.floor(tap / kw) * spec.tap.rowBytes + (tap % kw) * spec.tap.pixelBytes;
+        (sums[i] as readonly Local<"v128">[]).forEach((sum, v) => {
+          const value = v128.load(x.pointer, { offset: offset + v * VECTOR });
+          f.set(sum, madd(target, value, incoming[v] as Local<"v128">, sum));
+        });
+      });
+    });
+    for (const [i, tap] of part.entries()) {
+      const own = sums[i] as readonly Local<"v128">[];
+      const at = (v: number) => ({ offset: tap * spec.resultTapBytes + v * VECTOR });
+      own.forEach((sum, v) => f.set(sum, f32x4.add(v128.load(result, at(v)), sum)));
+      own.forEach((sum, v) => f.do(v128.store(result, sum, at(v))));
+    }
+  }
 }

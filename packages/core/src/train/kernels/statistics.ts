@@ -12,8 +12,9 @@ import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./p
 /**
  * Two sums for each channel, added to what is there: Σx and Σx², or Σg and Σg·x with g = gradient·activation'(scale·x + shift).
  *
- * Float32 over some hundred pixels, double beyond: the variance is a small difference of large numbers. For each vector of channels
- * memory holds four doubles of the first sum, then four of the second. Units are blocks of `block` vectors.
+ * The loop nest: chunks of rows that stay in the first-level cache · blocks of vectors · pixels of the chunk. Float32 within a chunk, double
+ * beyond: the variance is a small difference of large numbers. For each vector of channels memory holds four doubles of the first sum,
+ * then four of the second. Units are blocks of `block` vectors.
  */
 export interface SumsSpec extends PictureSize {
   readonly vectors: number;
@@ -26,8 +27,9 @@ export interface SumsSpec extends PictureSize {
 
 /** Bytes of the sums of a vector of channels. */
 export const SUMS_BYTES = 64;
-/** Pixels that are summed in float32. */
+/** Pixels that are summed in float32, and what they may take of each operand. */
 const MOST_PIXELS = 256;
+const CHUNK_BYTES = 12_000;
 
 /** Vectors that are summed together: as many sums as registers hold. */
 export function sumsBlock({ vectors, gradient }: SumsSpec): number {
@@ -44,7 +46,8 @@ export function sumsKernel(name: string, spec: SumsSpec, target: Target): Kernel
     emit(f, p) {
       const block = sumsBlock(spec);
       const constants = gradientConstants(f, activation);
-      const rows = largestDivisor(height, Math.max(1, Math.floor(MOST_PIXELS / width)));
+      const pixels = Math.min(MOST_PIXELS, CHUNK_BYTES / x.pixelBytes);
+      const rows = largestDivisor(height, Math.max(1, Math.floor(pixels / width)));
       const each = Array.from({ length: block }, (_, v) => ({
         first: f.local(`first${v}`, "v128"),
         second: f.local(`second${v}`, "v128"),
@@ -54,11 +57,14 @@ export function sumsKernel(name: string, spec: SumsSpec, target: Target): Kernel
         inner: f.local(`y${v}`, "v128"),
         masked: f.local(`g${v}`, "v128"),
       }));
-      f.for({ name: "block", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (index) => {
+      const operands = [{ name: "x", stride: x }, ...(gradient ? [{ name: "gradient", stride: gradient }] : [])];
+      const chunk = (row: Local<"i32">, index: Local<"i32">) => {
         const skipped = f.let("skipped", i32.mul(index, block * VECTOR));
         const sums = f.let("at", i32.add(p["sums"] as I32, i32.mul(index, block * SUMS_BYTES)));
-        const walkers = [walker(f, "px", i32.add(p["x"] as I32, skipped), x)];
-        if (gradient) walkers.push(walker(f, "pg", i32.add(p["gradient"] as I32, skipped), gradient));
+        const walkers = operands.map(({ name: operand, stride }) => {
+          const first = i32.add(p[operand] as I32, i32.mul(row, stride.rowBytes));
+          return walker(f, `p_${operand}`, i32.add(first, skipped), stride);
+        });
         if (activation !== "none") {
           const coefficients = f.let("pc", i32.add(p["coefficients"] as I32, skipped));
           each.forEach(({ scale, shift }, v) => {
@@ -66,31 +72,32 @@ export function sumsKernel(name: string, spec: SumsSpec, target: Target): Kernel
             f.set(shift, v128.load(coefficients, { offset: v * VECTOR + spec.channels * 4 }));
           });
         }
-        f.repeat({ name: "chunk", from: 0, to: height / rows, step: 1 }, () => {
-          for (const { first, second } of each) {
-            f.set(first, f32x4.const(0, 0, 0, 0));
-            f.set(second, f32x4.const(0, 0, 0, 0));
-          }
-          eachPixel(f, { height: rows, width }, walkers, () => {
-            each.forEach(({ first, second, scale, shift, value, inner, masked }, v) => {
-              f.set(value, v128.load(walkers[0]?.pointer as I32, { offset: v * VECTOR }));
-              if (gradient) {
-                const incoming = v128.load(walkers[1]?.pointer as I32, { offset: v * VECTOR });
-                if (activation === "none") f.set(masked, incoming);
-                else {
-                  f.set(inner, madd(target, value, scale, shift));
-                  f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
-                }
-              } else f.set(masked, value);
-              f.set(first, f32x4.add(first, masked));
-              f.set(second, madd(target, masked, value, second));
-            });
-          });
-          each.forEach(({ first, second }, v) => {
-            addToDoubles(f, sums, v * SUMS_BYTES, first);
-            addToDoubles(f, sums, v * SUMS_BYTES + SUMS_BYTES / 2, second);
+        for (const { first, second } of each) {
+          f.set(first, f32x4.const(0, 0, 0, 0));
+          f.set(second, f32x4.const(0, 0, 0, 0));
+        }
+        eachPixel(f, { height: rows, width }, walkers, () => {
+          each.forEach(({ first, second, scale, shift, value, inner, masked }, v) => {
+            f.set(value, v128.load(walkers[0]?.pointer as I32, { offset: v * VECTOR }));
+            if (gradient) {
+              const incoming = v128.load(walkers[1]?.pointer as I32, { offset: v * VECTOR });
+              if (activation === "none") f.set(masked, incoming);
+              else {
+                f.set(inner, madd(target, value, scale, shift));
+                f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
+              }
+            } else f.set(masked, value);
+            f.set(first, f32x4.add(first, masked));
+            f.set(second, madd(target, masked, value, second));
           });
         });
+        each.forEach(({ first, second }, v) => {
+          addToDoubles(f, sums, v * SUMS_BYTES, first);
+          addToDoubles(f, sums, v * SUMS_BYTES + SUMS_BYTES / 2, second);
+        });
+      };
+      f.repeat({ name: "row", from: 0, to: height, step: rows }, (row) => {
+        f.for({ name: "block", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (index) => chunk(row, index));
       });
     },
   };
