@@ -74,23 +74,37 @@ export function differentiate(
 }
 
 /**
- * What was normalized, for those who want it once more: computed again from what it was computed from, which its own gradient needs too.
- * So it need not be kept from forward to backward, and half of a network's activations never leave the cache. Not where somebody keeps it
- * anyway: then it is what it was.
+ * What was normalized, permuted or not, for those who want it once more: computed again from what it was computed from, which its own
+ * gradient needs too. So it need not be kept from forward to backward, and half of a network's activations never leave the cache. Where
+ * somebody keeps it anyway it is what it was.
  */
 function normalizedAgain(builder: StepBuilder, forward: readonly StepNode[]): (value: ValueId) => Value {
-  const kept = new Set(
-    forward.flatMap(({ operation, inputs }) => (["convolution", "add"].includes(operation.op) ? [] : inputs)),
-  );
+  const kept = keptValues(forward);
   const made = new Map<ValueId, Value>();
-  return (value) => {
-    const node = forward[value] as StepNode;
-    if (node.operation.op !== "normalize" || kept.has(value)) return node;
-    const inputs = node.inputs.map((input) => forward[input] as StepNode);
-    const copy = made.get(value) ?? builder.derived(`${node.name}/again`, node.operation, inputs);
-    made.set(value, copy);
-    return copy;
+  const again = (value: ValueId): Value => {
+    const known = made.get(value) ?? make(forward[value] as StepNode);
+    made.set(value, known);
+    return known;
   };
+  const make = (node: StepNode): Value => {
+    const { op } = node.operation;
+    if (kept.has(node.id) || (op !== "normalize" && op !== "permute")) return node;
+    const read = node.inputs.map((input) => (op === "permute" ? again(input) : (forward[input] as StepNode)));
+    const isOther = op === "normalize" || read.some(({ id }, i) => id !== node.inputs[i]);
+    return isOther ? builder.derived(`${node.name}/again`, node.operation, read) : node;
+  };
+  return again;
+}
+
+/** What stays because others than convolutions and sums read it, or read a permutation of it. */
+function keptValues(forward: readonly StepNode[]): ReadonlySet<ValueId> {
+  const kept = new Set<ValueId>();
+  for (const { id, operation, inputs } of forward.toReversed()) {
+    const isOver = operation.op === "convolution" || operation.op === "add";
+    const passesOn = operation.op === "permute" && !kept.has(id);
+    if (!isOver && !passesOn) for (const input of inputs) kept.add(input);
+  }
+  return kept;
 }
 
 /** The values whose gradients are needed: those on a way from a wanted node to the output. */
