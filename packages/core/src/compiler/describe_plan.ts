@@ -1,9 +1,9 @@
 import type { Graph } from "../graph/graph.ts";
+import type { StepManifest } from "../runtime/manifest.ts";
 import { planArena } from "./arena.ts";
-import { callsOf } from "./bands.ts";
 import { type CompiledSubject, type CompileOptions, planNetwork } from "./compile.ts";
+import { describeStep } from "./emit.ts";
 import { type Buffer, imageBytes } from "./layout.ts";
-import { movedBytes, movedBytesWithoutBands } from "./moved_bytes.ts";
 import type { Step } from "./plan.ts";
 
 /** A block of memory for activations. */
@@ -18,22 +18,12 @@ export interface PlannedBuffer {
 }
 
 /** What runs between two meetings of the threads. */
-export interface PlannedStep {
-  readonly name: string;
-  readonly op: string;
-  /** Multiply-accumulates for one picture. */
-  readonly macs: number;
+export interface PlannedStep extends StepManifest {
   /** Indices of the plan's buffers. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];
-  /** Names of the generated functions. */
-  readonly kernels: readonly string[];
   /** The nodes that run band by band, and how many rows of the output a band has; null for other steps. */
   readonly bands: { readonly rows: number; readonly of: number; readonly nodes: readonly string[] } | null;
-  /** Bytes of activations and weights that it moves for one picture: what stays in a band is not counted. */
-  readonly movedBytes: number;
-  /** The same if nothing ran in bands. */
-  readonly movedBytesWithoutBands: number;
 }
 
 /** What the compiler makes of a network, before it is code. */
@@ -62,15 +52,10 @@ export function describePlan(network: CompiledSubject | Graph, options: CompileO
   const indices = new Map(buffers.map((buffer, index) => [buffer, index]));
   const indicesOf = (some: readonly Buffer[]) => [...new Set(some)].map((buffer) => indices.get(buffer) as number);
   const steps = lowered.steps.map((step) => ({
-    name: step.name,
-    op: step.op,
-    macs: step.macs,
+    ...describeStep(step),
     reads: indicesOf(step.reads),
     writes: indicesOf(step.writes),
-    kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
     bands: bandsOf(step),
-    movedBytes: movedBytes(step),
-    movedBytesWithoutBands: movedBytesWithoutBands(step),
   }));
   return {
     name: network.name,

@@ -274,10 +274,18 @@ function addressExpr(address: Address, plan: MemoryPlan, image: Local<"i32"> | u
   }
 }
 
-/** The variants of a step's calls, if they have any. */
-function variantOf(step: Step): Pick<StepManifest, "variant"> {
+/** A step as manifests and plans show it. */
+export function describeStep(step: Step): StepManifest {
   const variants = callsOf(step).flatMap(({ variant }) => variant ?? []);
-  return variants.length === 0 ? {} : { variant: variants.join("+") };
+  return {
+    name: step.name,
+    op: step.op,
+    macs: step.macs,
+    kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
+    ...(variants.length === 0 ? {} : { variant: variants.join("+") }),
+    movedBytes: movedBytes(step),
+    movedBytesWithoutBands: movedBytesWithoutBands(step),
+  };
 }
 
 function describeModule(
@@ -307,14 +315,6 @@ function describeModule(
     arenaLowerBound: plan.arena.lowerBound,
     ...(plan.profile === undefined ? {} : { profileOffset: plan.profile }),
     macs: lowered.steps.reduce((sum, step) => sum + step.macs, 0),
-    steps: lowered.steps.map((step) => ({
-      name: step.name,
-      op: step.op,
-      macs: step.macs,
-      kernels: [...new Set(callsOf(step).map((call) => call.kernel.name))],
-      ...variantOf(step),
-      movedBytes: movedBytes(step),
-      movedBytesWithoutBands: movedBytesWithoutBands(step),
-    })),
+    steps: lowered.steps.map(describeStep),
   };
 }

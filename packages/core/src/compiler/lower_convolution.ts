@@ -1,10 +1,11 @@
 import { type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import { type OperationOf, plainConvolution } from "../graph/operations.ts";
 import type { ConvolutionParts } from "./convolution_parts.ts";
+import { inPlanes } from "./lower_elementwise.ts";
 import { lowerGemm } from "./lower_gemm.ts";
 import { groupOrder, lowerDepthwise, lowerGroupwise } from "./lower_groupwise.ts";
 import { lowerWinograd } from "./lower_winograd.ts";
-import type { Lowering } from "./lowering.ts";
+import { inOrder, type Lowering } from "./lowering.ts";
 
 /** Lowers a convolution to the kernel that suits its groups. */
 export function lowerConvolution(node: Node<OperationOf<"convolution">>, to: Lowering): void {
@@ -63,10 +64,12 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
     return;
   }
   // With so few channels a group, lanes for channels would stay empty or sums would be too short: give lanes to groups instead.
-  const order =
-    groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16
-      ? groupOrder(parts)
-      : undefined;
+  const isFew = groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16;
+  const order = isFew ? groupOrder(parts) : undefined;
   if (order) lowerGroupwise(parts, order, to);
-  else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);
+  else if (isFew && outPerGroup === 1) {
+    // One lane of four would be used: the copy is cheaper.
+    const input = inPlanes(parts.node, parts.input, to, inPerGroup, parts.operation.padding);
+    lowerGroupwise({ ...parts, input }, inOrder(groups), to);
+  } else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);
 }

@@ -1,6 +1,7 @@
 import type { Node, ValueId } from "../graph/graph.ts";
 import type { Activation, OperationOf, Padding } from "../graph/operations.ts";
 import { scaleAndShift } from "../passes/fold_batch_norm.ts";
+import type { Halo } from "./halo.ts";
 import {
   channelCopyKernel,
   channelGatherKernel,
@@ -259,21 +260,30 @@ export function strideNames(...strides: readonly Stride[]): string {
 /** `view` in one buffer with its channels in order, copied if it is not, with a border of zeros of at least `padding`. */
 export function inNaturalOrder(node: Node, view: View, to: Lowering, padding?: Padding, fill = 0): View {
   if (padding === undefined && isContiguous(view)) return view;
+  const channels = view.places.length;
   const halo = padding && { padding, fill };
-  const buffer = to.buffer({
-    name: `${node.name}/copy`,
-    height: view.height,
-    width: view.width,
-    stride: roundUpToLanes(view.places.length),
-    halo,
-  });
-  const copy = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(view.places.length));
-  to.step(
-    { name: `${node.name}/copy`, op: "copy" },
-    [...to.fillHalo(buffer), ...copyCalls(to, view, copy)],
-    buffersOf(view),
-    [buffer],
-  );
+  return copied(node, view, to, { positions: inOrder(channels), stride: roundUpToLanes(channels), halo });
+}
+
+/** `view` with the channels of a group each in a plane of its own, the groups in order: copied, with a border of zeros. */
+export function inPlanes(node: Node, view: View, to: Lowering, perGroup: number, padding: Padding): View {
+  const plane = roundUpToLanes(view.places.length / perGroup);
+  const positions = view.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
+  return copied(node, view, to, { positions, stride: plane * perGroup, halo: { padding, fill: 0 } });
+}
+
+/** `view` copied into a buffer of `stride` floats a pixel: channel c to float `positions[c]`. */
+export function copied(
+  node: Node,
+  view: View,
+  to: Lowering,
+  { positions, stride, halo }: { positions: readonly number[]; stride: number; halo?: Halo | undefined },
+): View {
+  const { height, width } = view;
+  const buffer = to.buffer({ name: `${node.name}/copy`, height, width, stride, halo });
+  const copy = viewOf({ buffer, channel: 0, preparation: [] }, positions);
+  const calls = [...to.fillHalo(buffer), ...copyCalls(to, view, copy)];
+  to.step({ name: `${node.name}/copy`, op: "copy" }, calls, buffersOf(view), [buffer]);
   return copy;
 }
 

@@ -13,8 +13,8 @@ import {
   runsOf,
   type View,
 } from "../compiler/layout.ts";
-import { copyCalls, inNaturalOrder, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
-import { at, atPixel, channelwiseLayout, inOrder, viewOf } from "../compiler/lowering.ts";
+import { copied, inNaturalOrder, inPlanes, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
+import { at, atPixel, channelwiseLayout, inOrder } from "../compiler/lowering.ts";
 import type { Call } from "../compiler/plan.ts";
 import { invariant } from "../errors.ts";
 import type { Node } from "../graph/graph.ts";
@@ -204,12 +204,16 @@ function isSideBySide({ places }: View, perGroup: number): boolean {
 /** The operands as the product needs them, copied where they are not: groups alike, and a group's gradients side by side. */
 function withUniformGroups(parts: Parts, to: StepLowering): Parts {
   const { node, groups, inPerGroup, outPerGroup } = parts;
-
-  const isReady = isUniform(parts.gradient, outPerGroup) && isSideBySide(parts.gradient, outPerGroup);
-  const gradient = isReady ? parts.gradient : inNaturalOrder(asNode(node), parts.gradient, to);
-  const x =
-    groups === 1 || isUniform(parts.x, inPerGroup) ? parts.x : inNaturalOrder(asNode(node), parts.x, to, border(parts));
+  const gradientFits = isUniform(parts.gradient, outPerGroup) && isSideBySide(parts.gradient, outPerGroup);
+  const gradient = gradientFits ? parts.gradient : inNaturalOrder(asNode(node), parts.gradient, to);
+  const inputFits = groups === 1 || (isUniform(parts.x, inPerGroup) && !isScattered(parts.x, inPerGroup));
+  const x = inputFits ? parts.x : inNaturalOrder(asNode(node), parts.x, to, border(parts));
   return { ...parts, x, gradient };
+}
+
+/** Whether a group's channels lie in stretches of less than a vector: each is a product of its own, which reads all of the gradient. */
+function isScattered({ places, ...picture }: View, perGroup: number): boolean {
+  return perGroup > 1 && runsOf({ ...picture, places: places.slice(0, perGroup) }).length * LANES > perGroup;
 }
 
 /** The border that a copy of x needs. */
@@ -222,7 +226,7 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
   const { node, kernel, groups, inPerGroup, outPerGroup, dilation, padding } = parts;
   const planes = planesOf(parts.x, inPerGroup, groups);
 
-  const x = planes ? parts.x : spreadGroups(node, to, parts.x, inPerGroup, border(parts));
+  const x = planes ? parts.x : inPlanes(asNode(node), parts.x, to, inPerGroup, border(parts));
   const layout = channelwiseLayout({ ...x, places: inOrder(groups).map((g) => x.places[g * inPerGroup] as Place) });
   const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode(node), to, parts, layout);
   const floats = layout.channels * kernel[0] * kernel[1];
@@ -306,28 +310,5 @@ function copyLike(node: Node, to: StepLowering, parts: Parts, layout: ReturnType
   const positions = gradient.places.map(
     (_, c) => (c % outPerGroup) * layout.channels + (layout.positions[Math.floor(c / outPerGroup)] as number),
   );
-  return copied(node, to, gradient, positions, layout.channels * outPerGroup, noPadding);
-}
-
-/** Channels of groups in planes, groups in order. */
-function spreadGroups(node: StepNode, to: StepLowering, x: View, perGroup: number, padding: Padding): View {
-  const plane = roundUpToLanes(x.places.length / perGroup);
-  const positions = x.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
-  return copied(asNode(node), to, x, positions, plane * perGroup, padding);
-}
-
-function copied(
-  node: Node,
-  to: StepLowering,
-  view: View,
-  positions: readonly number[],
-  stride: number,
-  padding: Padding,
-): View {
-  const { height, width } = view;
-  const buffer = to.buffer({ name: `${node.name}/copy`, height, width, stride, halo: { padding, fill: 0 } });
-  const copy = viewOf({ buffer, channel: 0, preparation: [] }, positions);
-  const calls = [...to.fillHalo(buffer), ...copyCalls(to, view, copy)];
-  to.step({ name: `${node.name}/copy`, op: "copy" }, calls, buffersOf(view), [buffer]);
-  return copy;
+  return copied(node, gradient, to, { positions, stride: layout.channels * outPerGroup });
 }
