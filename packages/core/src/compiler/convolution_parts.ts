@@ -28,6 +28,15 @@ function macsOf({ kernel, inPerGroup, outPerGroup, groups, outHeight, outWidth }
   return outHeight * outWidth * kernel[0] * kernel[1] * inPerGroup * outPerGroup * groups;
 }
 
+/** With so few channels a group, lanes for channels would stay empty or sums would be too short: lanes are for groups instead. */
+export function suitsLanesOfGroups({
+  groups,
+  inPerGroup,
+  outPerGroup,
+}: Pick<ConvolutionParts, "groups" | "inPerGroup" | "outPerGroup">): boolean {
+  return groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16;
+}
+
 /** One input float of a group's product: a tap and a channel of the group. */
 export interface DepthEntry {
   readonly kh: number;

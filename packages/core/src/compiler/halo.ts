@@ -118,7 +118,7 @@ function borderOf(graph: Graph, { inputs }: Node, window: Sliding | undefined): 
 
 /** What windows read around a picture: their padding before it, and after it as far as the last window reaches. */
 export function windowBorder(
-  { kernel, dilation, stride, padding }: Window & { readonly kernel: Pair; readonly dilation: Pair },
+  { kernel, dilation, stride, padding }: Omit<Sliding, "output">,
   input: { readonly height: number; readonly width: number },
   output: { readonly height: number; readonly width: number },
 ): Padding {

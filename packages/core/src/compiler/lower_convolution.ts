@@ -1,6 +1,6 @@
 import { type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import { type OperationOf, plainConvolution } from "../graph/operations.ts";
-import type { ConvolutionParts } from "./convolution_parts.ts";
+import { type ConvolutionParts, suitsLanesOfGroups } from "./convolution_parts.ts";
 import { inPlanes } from "./lower_elementwise.ts";
 import { lowerGemm } from "./lower_gemm.ts";
 import { groupOrder, lowerDepthwise, lowerGroupwise } from "./lower_groupwise.ts";
@@ -63,12 +63,11 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
     lowerDepthwise(parts, to);
     return;
   }
-  // With so few channels a group, lanes for channels would stay empty or sums would be too short: give lanes to groups instead.
-  const isFew = groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16;
-  const order = isFew ? groupOrder(parts) : undefined;
+  const suits = suitsLanesOfGroups(parts);
+  const order = suits ? groupOrder(parts) : undefined;
   if (order) lowerGroupwise(parts, order, to);
-  else if (isFew && outPerGroup === 1) {
-    // One lane of four would be used: the copy is cheaper.
+  else if (suits && outPerGroup === 1) {
+    // A product would use one lane of four: the copy is cheaper.
     const input = inPlanes(parts.node, parts.input, to, inPerGroup, parts.operation.padding);
     lowerGroupwise({ ...parts, input }, inOrder(groups), to);
   } else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);

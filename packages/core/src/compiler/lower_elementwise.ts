@@ -257,8 +257,8 @@ export function strideNames(...strides: readonly Stride[]): string {
   return strideName(strides.flatMap((stride) => [stride.pixelBytes, stride.rowBytes]));
 }
 
-/** `view` in one buffer with its channels in order, copied if it is not, with a border of zeros of at least `padding`. */
-export function inNaturalOrder(node: Node, view: View, to: Lowering, padding?: Padding, fill = 0): View {
+/** `view` in one buffer with its channels in order: copied if it is not, and in any case where it shall have a border, of `fill`. */
+export function inNaturalOrder(node: Named, view: View, to: Lowering, padding?: Padding, fill = 0): View {
   if (padding === undefined && isContiguous(view)) return view;
   const channels = view.places.length;
   const halo = padding && { padding, fill };
@@ -266,15 +266,18 @@ export function inNaturalOrder(node: Node, view: View, to: Lowering, padding?: P
 }
 
 /** `view` with the channels of a group each in a plane of its own, the groups in order: copied, with a border of zeros. */
-export function inPlanes(node: Node, view: View, to: Lowering, perGroup: number, padding: Padding): View {
+export function inPlanes(node: Named, view: View, to: Lowering, perGroup: number, padding: Padding): View {
   const plane = roundUpToLanes(view.places.length / perGroup);
   const positions = view.places.map((_, c) => (c % perGroup) * plane + Math.floor(c / perGroup));
   return copied(node, view, to, { positions, stride: plane * perGroup, halo: { padding, fill: 0 } });
 }
 
-/** `view` copied into a buffer of `stride` floats a pixel: channel c to float `positions[c]`. */
+/** What a copy is made for, whose name it bears. */
+type Named = { readonly name: string };
+
+/** `view` copied into a buffer of `stride` floats a pixel and perhaps a border: channel c to float `positions[c]`. */
 export function copied(
-  node: Node,
+  node: Named,
   view: View,
   to: Lowering,
   { positions, stride, halo }: { positions: readonly number[]; stride: number; halo?: Halo | undefined },

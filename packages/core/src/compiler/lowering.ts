@@ -1,7 +1,7 @@
 import { invariant } from "../errors.ts";
 import { type Graph, isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { Padding } from "../graph/operations.ts";
-import { type Halo, type Halos, isView, larger, noPadding, planHalos, slidingWindow } from "./halo.ts";
+import { type Halo, type Halos, isView, larger, noPadding, planHalos } from "./halo.ts";
 import { fillKernel } from "./kernels/elementwise.ts";
 import {
   type Buffer,
@@ -57,14 +57,14 @@ export class Lowering {
     target: Target,
     images: number,
     imagesPerBuffer = 1,
-    windowOf: typeof slidingWindow = slidingWindow,
+    halos: Halos = planHalos(graph),
   ) {
     this.graph = graph;
     this.weights = weights;
     this.target = target;
     this.images = images;
     this.imagesPerBuffer = imagesPerBuffer;
-    this.halos = planHalos(graph, windowOf);
+    this.halos = halos;
     this.#shares = planShares(graph, this.halos);
   }
 

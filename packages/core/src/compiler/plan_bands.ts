@@ -48,8 +48,8 @@ interface Setting {
 
 /** The name that `Tuning` knows a block by: equal blocks do equal work. */
 export function blockKey({ steps, height }: Block, threads: number): string {
-  const kernels = steps.flatMap(({ calls }) => calls.map(({ kernel }) => kernel.name));
-  return `${threads}_${height}_${hash(kernels)}`;
+  const work = steps.flatMap(({ calls }) => calls.map(({ kernel, variant = "" }) => kernel.name + variant));
+  return `${threads}_${height}_${hash(work)}`;
 }
 
 /** Rows that a band may have: one, up to what the cache holds beside the weights. */

@@ -44,8 +44,13 @@ function gradientDistance(actual: Interpretation["gradients"], expected: Interpr
  * Runs one micro-batch compiled and compares with the interpreter in double. How much rounding may do depends on the network (kinks that
  * an error crosses, variances near nothing): some times what it does to the interpreter itself in float32.
  */
-async function compare(step: StepGraph, weights: Weights, inputs: Inputs, simd: "relaxed" | "plain"): Promise<void> {
-  const compiled = compileStep(step, { batch: step.nodes[step.loss]?.shape[0] as number, simd });
+async function compare(
+  step: StepGraph,
+  weights: Weights,
+  inputs: Inputs,
+  options: Pick<CompileTrainingOptions, "simd" | "wide">,
+): Promise<void> {
+  const compiled = compileStep(step, { batch: step.nodes[step.loss]?.shape[0] as number, ...options });
   using instance = await loadTraining(compiled, weights);
   fillSlot(instance, 0, inputs);
   const { loss } = instance.step(still);
@@ -67,7 +72,7 @@ describe("compileTraining", () => {
     for (let seed = 0; seed < 120; seed++) {
       const { step, weights, inputs } = randomStep(seed, "inputs");
       try {
-        await compare(step, weights, inputs, seed % 2 === 0 ? "relaxed" : "plain");
+        await compare(step, weights, inputs, { simd: seed % 2 === 0 ? "relaxed" : "plain", wide: seed % 4 > 1 });
       } catch (error) {
         if (!(error instanceof Error && "code" in error && error.code === "unsupported")) throw error;
         unsupported.push(error.message);
@@ -78,13 +83,13 @@ describe("compileTraining", () => {
     expect(unsupported.length).toBeLessThan(10);
   }, 120_000);
 
-  it.each(Object.keys(families) as FamilyName[])(
-    "gives the interpreter's gradients for %s",
-    async (family) => {
+  it.each((Object.keys(families) as FamilyName[]).flatMap((family) => [false, true].map((wide) => ({ family, wide }))))(
+    "gives the interpreter's gradients for $family, wide: $wide",
+    async ({ family, wide }) => {
       const graph = smoothNetwork(build(`${family}_cifar`).graph);
       const weights = initializeWeights(graph, 1);
       const step = trainingStep(graph, { batch: 4 });
-      await compare(step, weights, drawnStepInputs(step, 1), "relaxed");
+      await compare(step, weights, drawnStepInputs(step, 1), { simd: "relaxed", wide });
     },
     60_000,
   );
@@ -314,12 +319,12 @@ describe("a compiled training step", () => {
     const weights = initializeWeights(network.graph, 3);
     const frozen = (name: string) => !name.startsWith("classifier");
     const step = trainingStep(network.graph, { batch: 2, frozen });
-    await compare(step, weights, drawnStepInputs(step, 5), "relaxed");
+    await compare(step, weights, drawnStepInputs(step, 5), { simd: "relaxed" });
     const half = trainingStep(network.graph, {
       batch: 2,
       frozen: (name) => name.includes("/running_") || /mean|variance/.test(name),
     });
-    await compare(half, weights, drawnStepInputs(half, 5), "relaxed");
+    await compare(half, weights, drawnStepInputs(half, 5), { simd: "relaxed" });
     using instance = await begin({ frozen });
     const before = instance.weights();
     instance.step({ groups: { all: { rate: 0.1, decay: 0.1 } } });

@@ -1,7 +1,7 @@
 import { invariant } from "../errors.ts";
 import type { Value } from "../graph/builder.ts";
 import type { ValueId } from "../graph/graph.ts";
-import { type Backward, giveGradients } from "./gradient_rules.ts";
+import { type Backward, giveGradients, letInputsGo } from "./gradient_rules.ts";
 import type { StepBuilder } from "./step_builder.ts";
 import type { StepNode, StepOperation } from "./step_graph.ts";
 
@@ -39,7 +39,7 @@ export function differentiate(
   const incoming = expectedGradients(forward, output.id, wanted);
   receive(builder, forward, incoming, output.id, () => seed);
   const gradients = new Map<ValueId, Value>();
-  const again = normalizedAgain(builder, forward);
+  const again = normalizedAgain(builder, forward, incoming);
 
   for (const node of forward.toReversed()) {
     const known = incoming.get(node.id);
@@ -76,9 +76,13 @@ export function differentiate(
 /**
  * What was normalized, permuted or not, for those who want it once more: computed again from what it was computed from, which its own
  * gradient needs too. So it need not be kept from forward to backward, and half of a network's activations never leave the cache. Where
- * somebody keeps it anyway it is what it was.
+ * somebody keeps it anyway, or nothing keeps what it was computed from, it is what it was.
  */
-function normalizedAgain(builder: StepBuilder, forward: readonly StepNode[]): (value: ValueId) => Value {
+function normalizedAgain(
+  builder: StepBuilder,
+  forward: readonly StepNode[],
+  incoming: ReadonlyMap<ValueId, Incoming>,
+): (value: ValueId) => Value {
   const kept = keptValues(forward);
   const made = new Map<ValueId, Value>();
   const again = (value: ValueId): Value => {
@@ -87,22 +91,25 @@ function normalizedAgain(builder: StepBuilder, forward: readonly StepNode[]): (v
     return known;
   };
   const make = (node: StepNode): Value => {
-    const { op } = node.operation;
-    if (kept.has(node.id) || (op !== "normalize" && op !== "permute")) return node;
-    const read = node.inputs.map((input) => (op === "permute" ? again(input) : (forward[input] as StepNode)));
-    const isOther = op === "normalize" || read.some(({ id }, i) => id !== node.inputs[i]);
-    return isOther ? builder.derived(`${node.name}/again`, node.operation, read) : node;
+    const { name, operation, inputs } = node;
+    if (kept.has(node.id) || !incoming.has(node.id)) return node;
+    if (operation.op === "normalize") {
+      const read = inputs.map((input) => forward[input] as StepNode);
+      return builder.derived(`${name}/again`, operation, read);
+    }
+    if (operation.op !== "permute") return node;
+    const read = again(inputs[0] as ValueId);
+    return read.id === inputs[0] ? node : builder.derived(`${name}/again`, operation, [read]);
   };
   return again;
 }
 
-/** What stays because others than convolutions and sums read it, or read a permutation of it. */
+/** What stays because gradients read it as it was, or read something that is a view of it. */
 function keptValues(forward: readonly StepNode[]): ReadonlySet<ValueId> {
   const kept = new Set<ValueId>();
   for (const { id, operation, inputs } of forward.toReversed()) {
-    const isOver = operation.op === "convolution" || operation.op === "add";
-    const passesOn = operation.op === "permute" && !kept.has(id);
-    if (!isOver && !passesOn) for (const input of inputs) kept.add(input);
+    const letsGo = letInputsGo.has(operation.op) || (operation.op === "permute" && !kept.has(id));
+    if (!letsGo) for (const input of inputs) kept.add(input);
   }
   return kept;
 }

@@ -190,7 +190,10 @@ export function emitStep(
   };
   const microBatch = emitMicroBatch(module, groups, plan, kernelOf, lowered.batch);
   emitRun(module, plan, parameters, options, microBatch, kernelOf);
-  return { bytes: module.bytes({ names: false }), manifest: describeStep(lowered, parameters, plan, options, pages) };
+  return {
+    bytes: module.bytes({ names: false }),
+    manifest: describeTraining(lowered, parameters, plan, options, pages),
+  };
 }
 
 function planMemory(
@@ -541,7 +544,7 @@ function emitOrthogonal(
   );
 }
 
-function describeStep(
+function describeTraining(
   lowered: LoweredStep,
   parameters: ParameterPlan,
   plan: MemoryPlan,

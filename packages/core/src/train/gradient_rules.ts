@@ -16,7 +16,7 @@ export interface Backward {
   wants(input: number): boolean;
   /** A node on the way. Its name is made unique. */
   node(name: string, operation: StepOperation, inputs: readonly Value[]): Value;
-  /** What the node read, to be read once more. */
+  /** What the node read, perhaps computed again: for gradients that read a whole picture of it. */
   again(input: number): Value;
   /** The gradient by an input is what this operation gives. Nothing happens where it is not needed. */
   give(input: number, operation: StepOperation, inputs: readonly Value[]): void;
@@ -126,6 +126,16 @@ const rules = {
     to.give(0, { op: "resize_gradient", mode, ...inputSize(to) }, [to.gradient]);
   },
 } satisfies { readonly [K in ForwardOperation["op"]]: GradientRule<K> };
+
+/** Operations whose rules read nothing of their inputs but shapes, parameters, and what `again` gives. */
+export const letInputsGo: ReadonlySet<StepOperation["op"]> = new Set<StepOperation["op"]>([
+  "convolution",
+  "add",
+  "average_pool",
+  "global_average_pool",
+  "pad",
+  "resize",
+]);
 
 /** Gives the gradients by the inputs of a node of a network's training form. */
 export function giveGradients(node: StepNode, to: Backward): void {

@@ -1,4 +1,4 @@
-import { hash } from "../compiler/convolution_parts.ts";
+import { hash, suitsLanesOfGroups } from "../compiler/convolution_parts.ts";
 import { noPadding, windowBorder } from "../compiler/halo.ts";
 import {
   type Buffer,
@@ -17,12 +17,11 @@ import { copied, inNaturalOrder, inPlanes, strideNames, strideOf } from "../comp
 import { at, atPixel, channelwiseLayout, inOrder } from "../compiler/lowering.ts";
 import type { Call } from "../compiler/plan.ts";
 import { invariant } from "../errors.ts";
-import type { Node } from "../graph/graph.ts";
 import type { Padding, Pair, Window } from "../graph/operations.ts";
 import { type DepthwiseGradientSpec, depthwiseGradientKernel } from "./kernels/depthwise_gradient.ts";
 import { type KernelGradientSpec, kernelGradientKernel } from "./kernels/kernel_gradient.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
-import { asNode, type StepLowering } from "./step_lowering.ts";
+import type { StepLowering } from "./step_lowering.ts";
 
 /** A convolution whose kernel's gradient is wanted, taken apart. */
 interface Parts extends Window {
@@ -41,10 +40,7 @@ export function lowerKernelGradient(node: StepNode<StepOperationOf<"kernel_gradi
   const [, , inPerGroup, out] = node.shape as readonly [number, number, number, number];
   const [x, gradient] = node.inputs.map((input) => to.view(input)) as [View, View];
   const parts = { node, x, gradient, kernel, dilation, groups, stride, padding, inPerGroup, outPerGroup: out / groups };
-  const { outPerGroup } = parts;
-  // As convolutions themselves: with so few channels a group, lanes are for groups.
-  const isFew = groups >= 4 && (outPerGroup < 4 || inPerGroup < 3) && inPerGroup * outPerGroup <= 16;
-  if (groups > 1 && (inPerGroup === 1 || isFew)) lowerByGroups(parts, to);
+  if (groups > 1 && (inPerGroup === 1 || suitsLanesOfGroups(parts))) lowerByGroups(parts, to);
   else lowerProduct(parts, to);
 }
 
@@ -205,15 +201,16 @@ function isSideBySide({ places }: View, perGroup: number): boolean {
 function withUniformGroups(parts: Parts, to: StepLowering): Parts {
   const { node, groups, inPerGroup, outPerGroup } = parts;
   const gradientFits = isUniform(parts.gradient, outPerGroup) && isSideBySide(parts.gradient, outPerGroup);
-  const gradient = gradientFits ? parts.gradient : inNaturalOrder(asNode(node), parts.gradient, to);
+  const gradient = gradientFits ? parts.gradient : inNaturalOrder(node, parts.gradient, to);
   const inputFits = groups === 1 || (isUniform(parts.x, inPerGroup) && !isScattered(parts.x, inPerGroup));
-  const x = inputFits ? parts.x : inNaturalOrder(asNode(node), parts.x, to, border(parts));
+  const x = inputFits ? parts.x : inNaturalOrder(node, parts.x, to, border(parts));
   return { ...parts, x, gradient };
 }
 
-/** Whether a group's channels lie in stretches of less than a vector: each is a product of its own, which reads all of the gradient. */
+/** Whether a group's channels lie in stretches of less than a vector on average: each is a product, which reads all of the gradient. */
 function isScattered({ places, ...picture }: View, perGroup: number): boolean {
-  return perGroup > 1 && runsOf({ ...picture, places: places.slice(0, perGroup) }).length * LANES > perGroup;
+  const { length } = runsOf({ ...picture, places: places.slice(0, perGroup) });
+  return length > 1 && length * LANES > perGroup;
 }
 
 /** The border that a copy of x needs. */
@@ -224,11 +221,9 @@ function border(parts: Parts): Padding {
 /** Depthwise, and groups of few channels: a lane for each group, one call for each pair of an input and an output channel of a group. */
 function lowerByGroups(parts: Parts, to: StepLowering): void {
   const { node, kernel, groups, inPerGroup, outPerGroup, dilation, padding } = parts;
-  const planes = planesOf(parts.x, inPerGroup, groups);
-
-  const x = planes ? parts.x : inPlanes(asNode(node), parts.x, to, inPerGroup, border(parts));
+  const x = isInPlanes(parts.x, inPerGroup, groups) ? parts.x : inPlanes(node, parts.x, to, inPerGroup, border(parts));
   const layout = channelwiseLayout({ ...x, places: inOrder(groups).map((g) => x.places[g * inPerGroup] as Place) });
-  const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(asNode(node), to, parts, layout);
+  const gradient = followsLayout(parts, layout) ? parts.gradient : copyLike(to, parts, layout);
   const floats = layout.channels * kernel[0] * kernel[1];
   const result = to.line(node.name, inPerGroup * outPerGroup * floats, "sums");
   const calls: Call[] = [];
@@ -277,7 +272,7 @@ function lowerByGroups(parts: Parts, to: StepLowering): void {
 }
 
 /** Whether each channel of the groups lies in a plane that has the groups in the same order as the first one. */
-function planesOf({ places }: View, perGroup: number, groups: number): boolean {
+function isInPlanes({ places }: View, perGroup: number, groups: number): boolean {
   const distance = (group: number, c: number) => {
     const [first, other] = [places[group * perGroup] as Place, places[group * perGroup + c] as Place];
     return first.buffer === other.buffer ? other.channel - first.channel : Number.NaN;
@@ -305,8 +300,8 @@ function followsLayout({ gradient, outPerGroup }: Parts, layout: ReturnType<type
 }
 
 /** The gradient in planes that follow a layout. */
-function copyLike(node: Node, to: StepLowering, parts: Parts, layout: ReturnType<typeof channelwiseLayout>): View {
-  const { gradient, outPerGroup } = parts;
+function copyLike(to: StepLowering, parts: Parts, layout: ReturnType<typeof channelwiseLayout>): View {
+  const { node, gradient, outPerGroup } = parts;
   const positions = gradient.places.map(
     (_, c) => (c % outPerGroup) * layout.channels + (layout.positions[Math.floor(c / outPerGroup)] as number),
   );

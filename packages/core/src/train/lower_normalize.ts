@@ -1,5 +1,5 @@
 import { type Buffer, buffersOf, LANES, runsOf, type View } from "../compiler/layout.ts";
-import { copyCalls, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
+import { copied, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, fillAll, viewOf } from "../compiler/lowering.ts";
 import type { Address, Constant, Kernel } from "../compiler/plan.ts";
 import type { ValueId } from "../graph/graph.ts";
@@ -201,16 +201,8 @@ export function inOrderOf(node: StepNode, to: StepLowering, view: View, model: V
       return slots.length === run.slots.length && slots.every((slot, j) => slot === run.slots[j]);
     });
   if (isSame) return view;
-  const buffer = to.buffer({
-    name: `${node.name}/copy`,
-    height: view.height,
-    width: view.width,
-    stride: layout.channels,
-  });
-  const copy = viewOf({ buffer, channel: 0, preparation: [] }, layout.positions);
-  to.step({ name: `${node.name}/copy`, op: "copy" }, copyCalls(to, view, copy), buffersOf(view), [buffer]);
   // Runs of the model stay runs of the copy: each begins at a whole vector there.
-  return copy;
+  return copied(node, view, to, { positions: layout.positions, stride: layout.channels });
 }
 
 /** Whether a view's runs are those of its model: a copy bridges gaps that the model's buffers may not have. */

@@ -14,6 +14,7 @@ import {
 import { lowerNode } from "../compiler/lower.ts";
 import {
   contiguousAddress,
+  copied,
   copyCalls,
   inNaturalOrder,
   inShape,
@@ -288,8 +289,8 @@ function lowerSumPixels(node: StepNode, to: StepLowering): void {
 /** The gradient of a channel's scale: Σ a·b for each picture. */
 function lowerSumProducts(node: StepNode, to: StepLowering): void {
   const [aId, bId] = node.inputs as readonly [ValueId, ValueId];
-  const a = inNaturalOrder(asNode(node), to.view(aId), to);
-  const b = inNaturalOrder(asNode(node), to.view(bId), to);
+  const a = inNaturalOrder(node, to.view(aId), to);
+  const b = inNaturalOrder(node, to.view(bId), to);
   const channels = a.places.length;
   const region = to.allocate(asNode(node), roundUpToLanes(channels));
   const spec = { height: a.height, width: a.width, a: strideOf(soleBuffer(a)), b: strideOf(soleBuffer(b)) };
@@ -368,16 +369,13 @@ function lowerPoolGradient(
 function withLowBorder(node: StepNode, to: StepLowering, x: View, output: View): View {
   const operation = node.operation as StepOperationOf<"max_pool_gradient">;
   const border = windowBorder({ ...operation, dilation: [1, 1] }, x, output);
-  return isEmpty(border) ? x : inNaturalOrder(asNode(node), x, to, border, Number.NEGATIVE_INFINITY);
+  return isEmpty(border) ? x : inNaturalOrder(node, x, to, border, Number.NEGATIVE_INFINITY);
 }
 
 function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
+  const channels = view.places.length;
   const halo = to.halos.of(node.id);
-  const stride = roundUpToLanes(view.places.length);
-  const buffer = to.buffer({ name: `${node.name}/inside`, height: view.height, width: view.width, stride, halo });
-  const copy = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(view.places.length));
-  to.pictureStep(node, [...to.fillHalo(buffer), ...copyCalls(to, view, copy)], buffersOf(view), [buffer]);
-  return copy;
+  return copied(node, view, to, { positions: inOrder(channels), stride: roundUpToLanes(channels), halo });
 }
 
 function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering): void {
@@ -403,7 +401,7 @@ function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering
 /** Logits and targets side by side. */
 function lossOperands(node: StepNode, to: StepLowering): readonly [View, View] {
   const [logits, targets] = node.inputs as readonly [ValueId, ValueId];
-  const bring = (id: ValueId) => inNaturalOrder(asNode(node), to.view(id), to);
+  const bring = (id: ValueId) => inNaturalOrder(node, to.view(id), to);
   return [bring(logits), bring(targets)];
 }
 

@@ -1,4 +1,4 @@
-import { type Sliding, slidingWindow } from "../compiler/halo.ts";
+import { planHalos, type Sliding, slidingWindow } from "../compiler/halo.ts";
 import { type Buffer, pictureOf } from "../compiler/layout.ts";
 import { Lowering } from "../compiler/lowering.ts";
 import type { Call, Step } from "../compiler/plan.ts";
@@ -31,14 +31,8 @@ export class StepLowering extends Lowering {
 
   constructor(step: StepGraph, weights: ReadonlyMap<string, Float32Array>, target: Target, batch: number) {
     // Lowering looks at the operations that it knows, and passes over the others.
-    super(
-      { name: step.name, nodes: step.nodes as readonly Node[], outputs: [] } as Graph,
-      weights,
-      target,
-      batch,
-      batch,
-      slidesOver,
-    );
+    const graph = { name: step.name, nodes: step.nodes as readonly Node[], outputs: [] } as Graph;
+    super(graph, weights, target, batch, batch, planHalos(graph, slidesOver));
     this.stepGraph = step;
   }
 

@@ -64,21 +64,56 @@ describe("trainingStep", () => {
     ]);
   });
 
-  it("normalizes again for a kernel's gradient what nobody else keeps", () => {
-    const graph = classifierOf((build, x) => {
-      const first = build.batchNorm("first", build.convolution("a", x, { channels: 4 }));
-      const second = build.batchNorm("second", build.convolution("b", first, { channels: 4 }));
-      const sum = build.add("sum", build.convolution("c", second, { channels: 4 }), second);
-      return build.multiply("product", sum, build.batchNorm("third", build.convolution("d", sum, { channels: 4 })));
+  describe("what a kernel's gradient reads", () => {
+    const normed = (build: GraphBuilder, name: string, x: Value) =>
+      build.batchNorm(`${name}/norm`, build.convolution(name, x, { channels: 4 }));
+    const shuffled = (build: GraphBuilder, name: string, x: Value) =>
+      build.permute(name, x, { kind: "shuffle", groups: 2 });
+    /** By convolution: what its kernel's gradient reads, and what that was made of. */
+    const readOf = (body: Parameters<typeof classifierOf>[0], frozen?: (parameter: string) => boolean) => {
+      const { nodes } = trainingStep(classifierOf(body), { batch: 7, frozen });
+      const readBy = (name: string) => nodes[nodes.find((node) => node.name === name)?.inputs[0] as number]?.name;
+      return (convolution: string) => {
+        const read = readBy(`${convolution}/kernel/gradient`) as string;
+        return [read, readBy(read)];
+      };
+    };
+
+    it("is normalized again where nobody else keeps it", () => {
+      const read = readOf((build, x) => {
+        const first = normed(build, "a", x);
+        const second = normed(build, "b", first);
+        const sum = build.add("sum", build.convolution("c", second, { channels: 4 }), second);
+        return build.multiply("product", sum, normed(build, "d", sum));
+      });
+      expect(["a", "b", "c", "d"].map((name) => read(name)[0])).toEqual(["x", "a/norm/again", "b/norm/again", "sum"]);
     });
-    const { nodes } = trainingStep(graph, { batch: 7 });
-    const readBy = (name: string) => nodes[nodes.find((node) => node.name === name)?.inputs[0] as number]?.name;
-    expect(["a", "b", "c", "d"].map((name) => readBy(`${name}/kernel/gradient`))).toEqual([
-      "x",
-      "first/again",
-      "second/again",
-      "sum",
-    ]);
+
+    it("is permuted again after it was normalized again", () => {
+      const read = readOf((build, x) => {
+        const y = normed(build, "b", shuffled(build, "shuffle", normed(build, "a", x)));
+        return normed(build, "c", shuffled(build, "turned", build.convolution("plain", y, { channels: 4 })));
+      });
+      expect(read("b")).toEqual(["shuffle/again", "a/norm/again"]);
+      expect(read("c")).toEqual(["turned", "plain"]);
+    });
+
+    it("is what it was where a maximum pool reads it, or a permutation of it", () => {
+      const read = readOf((build, x) => {
+        const y = shuffled(build, "shuffle", normed(build, "a", x));
+        const pooled = build.maxPool("largest", y, { kernel: 3, stride: 1, padding: 1 });
+        return build.add("sum", normed(build, "b", y), pooled);
+      });
+      expect(read("b")).toEqual(["shuffle", "a/norm"]);
+    });
+
+    it("is what it was where its own gradient is not wanted", () => {
+      const read = readOf(
+        (build, x) => normed(build, "b", normed(build, "a", x)),
+        (parameter) => parameter !== "b/kernel",
+      );
+      expect(read("b")[0]).toBe("a/norm");
+    });
   });
 
   it("leaves an activation apart whose input somebody else reads", () => {

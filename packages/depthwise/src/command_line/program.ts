@@ -73,7 +73,8 @@ function addVerb(
 const programHelp = `
 MODEL is the name of a variant (mobilenet_v2_0.5_160), or of a family with options
 (mobilenet_v2 --width 0.5 --resolution 160 --classes 10), or a model file (.safetensors, .pth,
-.onnx, .tflite, model.json, .caffemodel). A name without --weights gets weights drawn from --seed.
+.onnx, .tflite, model.json, .caffemodel). A name without --weights gets the zoo's trained weights if
+it has them and no --seed is given, else weights drawn from --seed.
 
 Examples:
   # the networks, with their cost

@@ -342,7 +342,10 @@ export const verbs: readonly Verb[] = [
         "shapes",
       ]),
       new Option("--balance", "show every class equally often"),
-      number("--validation-share <S>", "share of each class to judge by, where the data brings none (default: 0.15)"),
+      number(
+        "--validation-share <S>",
+        "share of each class to judge by, where the data brings none (default: 0.15; cifar10: 0, its test pictures judge)",
+      ),
       new Option(
         "--report <FILE>",
         "where the report goes, a page with pictures (default: OUT.html beside the weights)",
@@ -378,7 +381,7 @@ export const verbs: readonly Verb[] = [
       ["on a folder with one folder a class", "depthwise evaluate pets.safetensors pets/"],
       ["for a program", "depthwise evaluate pets.safetensors pets/ --json | jq .top1"],
     ],
-    failsWhen: "the data cannot be used or has other classes",
+    failsWhen: "the data cannot be used (classes that the network does not have are wrong usage)",
     load: async () => (await import("../commands/evaluate.ts")).evaluateCommand,
   },
   {
@@ -401,8 +404,8 @@ export const verbs: readonly Verb[] = [
       new Option("--every", "flops: the largest networks too"),
       new Option("--train <DATA>", "ideas: train small networks too, on cifar10 or other pictures of ten classes"),
       wholeNumber("--epochs <E>", "ideas --train: times through the pictures (default: 2)", 1),
-      threads,
-      wide,
+      wholeNumber("--threads <T>", "ideas --train: threads to train on (default: 1)", 1),
+      new Option("--wide", "ideas --train: 256-bit vectors, by an experimental flag of V8 for the whole process"),
     ],
     examples: [
       ["everything, a booklet with pictures, in a quarter of an hour", "depthwise lab all -o booklet"],

@@ -98,7 +98,7 @@ export function writeTensors(
 ): WrittenModel {
   if (format !== "safetensors" && format !== "pytorch") {
     throw new OptionError(`convert: ${file} needs the network, and the tensors do not say of which they are.`, {
-      hint: "--family says it, or name one that they fit with `depthwise describe NAME --weights FILE`.",
+      hint: "--family says it: a family or a variant; `depthwise list` shows them.",
     });
   }
   if (options.naming !== undefined || options.weightsType === "f16") {

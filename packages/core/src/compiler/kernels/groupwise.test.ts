@@ -104,6 +104,7 @@ describe("convolutions in many groups of few channels", () => {
   it.each([
     [2, 2],
     [2, 1],
+    [3, 1],
     [1, 2],
     [2, 4],
     [3, 2],

@@ -12,7 +12,8 @@ import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./p
  * The gradient of a convolution's kernel with a lane for each group: result[tap] += Σ x[pixel under the tap]·gradient[pixel], for one
  * input and one output channel of each group. Units are vectors of groups.
  *
- * The loop nest: blocks of rows that stay in the first-level cache · vectors · pixels of the block.
+ * The loop nest: blocks of rows that stay in the first-level cache · vectors · taps, as many as registers
+ * hold · pixels of the block.
  */
 export interface DepthwiseGradientSpec extends PictureSize {
   readonly kernel: Pair;
@@ -37,63 +38,68 @@ export function depthwiseGradientKernel(name: string, spec: DepthwiseGradientSpe
     params: ["x", "gradient", "result"],
     emit(f, p) {
       const [start, end] = [p["start"] as Local<"i32">, p["end"] as Local<"i32">];
-      const rows = largestDivisor(spec.height, Math.max(1, Math.floor(BLOCK_BYTES / spec.x.rowBytes)));
-      const bases = { x: f.local("blockX", "i32"), gradient: f.local("blockGradient", "i32") };
-      const block = (vector: Local<"i32">, count: number) =>
-        vectors(f, { ...spec, height: rows }, target, bases, p["result"] as I32, vector, count);
-      f.repeat({ name: "row", from: 0, to: spec.height, step: rows }, (row) => {
+      const height = largestDivisor(spec.height, Math.max(1, Math.floor(BLOCK_BYTES / spec.x.rowBytes)));
+      const bases = {
+        x: f.local("blockX", "i32"),
+        gradient: f.local("blockGradient", "i32"),
+        result: p["result"] as I32,
+      };
+      const add = (vector: Local<"i32">, count: number) =>
+        addVectors(f, { ...spec, height }, target, bases, { vector, count });
+      f.repeat({ name: "row", from: 0, to: spec.height, step: height }, (row) => {
         f.set(bases.x, i32.add(p["x"] as I32, i32.mul(row, spec.x.rowBytes)));
         f.set(bases.gradient, i32.add(p["gradient"] as I32, i32.mul(row, spec.gradient.rowBytes)));
         const single = f.let("single", start);
         if (target.wide) {
           // Two vectors written side by side, so that the engine joins them.
           const pairs = f.let("pairs", i32.add(start, i32.and(i32.sub(end, start), -2)));
-          f.for({ name: "pair", from: start, to: pairs, step: 2 }, (vector) => block(vector, 2));
+          f.for({ name: "pair", from: start, to: pairs, step: 2 }, (vector) => add(vector, 2));
           f.set(single, pairs);
         }
-        f.for({ name: "vector", from: single, to: end, step: 1 }, (vector) => block(vector, 1));
+        f.for({ name: "vector", from: single, to: end, step: 1 }, (vector) => add(vector, 1));
       });
     },
   };
 }
 
-/** `count` vectors of a block of rows, a few taps at a time. */
-function vectors(
+/** All taps of `count` vectors over a block of rows. */
+function addVectors(
   f: FunctionBuilder,
   spec: DepthwiseGradientSpec,
   target: Target,
-  bases: { readonly x: I32; readonly gradient: I32 },
-  results: I32,
-  vector: Local<"i32">,
-  count: number,
+  bases: Readonly<Record<"x" | "gradient" | "result", I32>>,
+  { vector, count }: { readonly vector: Local<"i32">; readonly count: number },
 ): void {
-  const [kh, kw] = spec.kernel;
-  const taps = Array.from({ length: kh * kw }, (_, i) => i);
-  const lanes = Array.from({ length: count }, (_, v) => v);
+  const taps = spec.kernel[0] * spec.kernel[1];
+  const each = <T>(length: number, make: (i: number) => T): readonly T[] => Array.from({ length }, (_, i) => make(i));
   const skipped = f.let(`skipped${count}`, i32.mul(vector, VECTOR));
-  const result = f.let(`at${count}`, i32.add(results, skipped));
-  const incoming = lanes.map((v) => f.local(`incoming${count}_${v}`, "v128"));
-  for (let first = 0; first < taps.length; first += MOST_SUMS) {
-    const part = taps.slice(first, first + MOST_SUMS);
-    const sums = part.map((_, i) => lanes.map((v) => f.local(`acc${count}_${i}_${v}`, "v128")));
-    for (const sum of sums.flat()) f.set(sum, f32x4.const(0, 0, 0, 0));
+  const result = f.let(`at${count}`, i32.add(bases.result, skipped));
+  const incoming = each(count, (v) => f.local(`incoming${count}_${v}`, "v128"));
+  const sums = each(Math.min(taps, MOST_SUMS), (i) => each(count, (v) => f.local(`acc${count}_${i}_${v}`, "v128")));
+  for (let first = 0; first < taps; first += MOST_SUMS) {
+    const part = sums.slice(0, taps - first);
+    for (const sum of part.flat()) f.set(sum, f32x4.const(0, 0, 0, 0));
     const x = walker(f, `px${count}`, i32.add(bases.x, skipped), spec.x);
     const gradient = walker(f, `pg${count}`, i32.add(bases.gradient, skipped), spec.gradient);
     eachPixel(f, spec, [x, gradient], () => {
       incoming.forEach((local, v) => f.set(local, v128.load(gradient.pointer, { offset: v * VECTOR })));
-      part.forEach((tap, i) => {
-        const offset = Math.floor(tap / kw) * spec.tap.rowBytes + (tap % kw) * spec.tap.pixelBytes;
-        (sums[i] as readonly Local<"v128">[]).forEach((sum, v) => {
+      part.forEach((own, i) => {
+        const offset = tapOffset(spec, first + i);
+        own.forEach((sum, v) => {
           const value = v128.load(x.pointer, { offset: offset + v * VECTOR });
           f.set(sum, madd(target, value, incoming[v] as Local<"v128">, sum));
         });
       });
     });
-    for (const [i, tap] of part.entries()) {
-      const own = sums[i] as readonly Local<"v128">[];
-      const at = (v: number) => ({ offset: tap * spec.resultTapBytes + v * VECTOR });
+    part.forEach((own, i) => {
+      const at = (v: number) => ({ offset: (first + i) * spec.resultTapBytes + v * VECTOR });
       own.forEach((sum, v) => f.set(sum, f32x4.add(v128.load(result, at(v)), sum)));
       own.forEach((sum, v) => f.do(v128.store(result, sum, at(v))));
-    }
+    });
   }
+}
+
+/** Bytes from a window's first cell to a tap's. */
+function tapOffset({ kernel, tap }: DepthwiseGradientSpec, index: number): number {
+  return Math.floor(index / kernel[1]) * tap.rowBytes + (index % kernel[1]) * tap.pixelBytes;
 }

@@ -1,5 +1,6 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
+import { times } from "../../compiler/kernels/times.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
@@ -145,11 +146,6 @@ function tiles(
       f.set(result, i32.add(result, column.size * VECTOR));
     });
   }
-}
-
-function times(f: FunctionBuilder, count: number, name: string, body: () => void): void {
-  if (count === 1) body();
-  else f.repeat({ name, from: 0, to: count, step: 1 }, body);
 }
 
 function tile(

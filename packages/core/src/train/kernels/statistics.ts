@@ -27,7 +27,7 @@ export interface SumsSpec extends PictureSize {
 
 /** Bytes of the sums of a vector of channels. */
 export const SUMS_BYTES = 64;
-/** Pixels that are summed in float32, and what they may take of each operand. */
+/** Pixels that are summed in float32, and what they may take of an operand. */
 const MOST_PIXELS = 256;
 const CHUNK_BYTES = 12_000;
 
@@ -44,62 +44,75 @@ export function sumsKernel(name: string, spec: SumsSpec, target: Target): Kernel
     name,
     params,
     emit(f, p) {
-      const block = sumsBlock(spec);
-      const constants = gradientConstants(f, activation);
-      const pixels = Math.min(MOST_PIXELS, CHUNK_BYTES / x.pixelBytes);
+      const pixels = Math.min(MOST_PIXELS, CHUNK_BYTES / Math.max(x.pixelBytes, gradient?.pixelBytes ?? 0));
       const rows = largestDivisor(height, Math.max(1, Math.floor(pixels / width)));
-      const each = Array.from({ length: block }, (_, v) => ({
-        first: f.local(`first${v}`, "v128"),
-        second: f.local(`second${v}`, "v128"),
-        scale: f.local(`scale${v}`, "v128"),
-        shift: f.local(`shift${v}`, "v128"),
-        value: f.local(`x${v}`, "v128"),
-        inner: f.local(`y${v}`, "v128"),
-        masked: f.local(`g${v}`, "v128"),
-      }));
-      const operands = [{ name: "x", stride: x }, ...(gradient ? [{ name: "gradient", stride: gradient }] : [])];
-      const chunk = (row: Local<"i32">, index: Local<"i32">) => {
-        const skipped = f.let("skipped", i32.mul(index, block * VECTOR));
-        const sums = f.let("at", i32.add(p["sums"] as I32, i32.mul(index, block * SUMS_BYTES)));
-        const walkers = operands.map(({ name: operand, stride }) => {
-          const first = i32.add(p[operand] as I32, i32.mul(row, stride.rowBytes));
-          return walker(f, `p_${operand}`, i32.add(first, skipped), stride);
-        });
-        if (activation !== "none") {
-          const coefficients = f.let("pc", i32.add(p["coefficients"] as I32, skipped));
-          each.forEach(({ scale, shift }, v) => {
-            f.set(scale, v128.load(coefficients, { offset: v * VECTOR }));
-            f.set(shift, v128.load(coefficients, { offset: v * VECTOR + spec.channels * 4 }));
-          });
-        }
-        for (const { first, second } of each) {
-          f.set(first, f32x4.const(0, 0, 0, 0));
-          f.set(second, f32x4.const(0, 0, 0, 0));
-        }
-        eachPixel(f, { height: rows, width }, walkers, () => {
-          each.forEach(({ first, second, scale, shift, value, inner, masked }, v) => {
-            f.set(value, v128.load(walkers[0]?.pointer as I32, { offset: v * VECTOR }));
-            if (gradient) {
-              const incoming = v128.load(walkers[1]?.pointer as I32, { offset: v * VECTOR });
-              if (activation === "none") f.set(masked, incoming);
-              else {
-                f.set(inner, madd(target, value, scale, shift));
-                f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
-              }
-            } else f.set(masked, value);
-            f.set(first, f32x4.add(first, masked));
-            f.set(second, madd(target, masked, value, second));
-          });
-        });
-        each.forEach(({ first, second }, v) => {
-          addToDoubles(f, sums, v * SUMS_BYTES, first);
-          addToDoubles(f, sums, v * SUMS_BYTES + SUMS_BYTES / 2, second);
-        });
-      };
+      const addChunk = chunkSums(f, p, { ...spec, height: rows }, target);
       f.repeat({ name: "row", from: 0, to: height, step: rows }, (row) => {
-        f.for({ name: "block", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (index) => chunk(row, index));
+        f.for({ name: "block", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (block) =>
+          addChunk(row, block),
+        );
       });
     },
+  };
+}
+
+/** Adds a block's sums over `height` rows from `row` on to those in memory. */
+function chunkSums(
+  f: FunctionBuilder,
+  p: Readonly<Record<string, Local<"i32">>>,
+  spec: SumsSpec,
+  target: Target,
+): (row: Local<"i32">, index: Local<"i32">) => void {
+  const { gradient, activation, x } = spec;
+  const block = sumsBlock(spec);
+  const constants = gradientConstants(f, activation);
+  const operands = [{ name: "x", stride: x }, ...(gradient ? [{ name: "gradient", stride: gradient }] : [])];
+  const each = Array.from({ length: block }, (_, v) => ({
+    first: f.local(`first${v}`, "v128"),
+    second: f.local(`second${v}`, "v128"),
+    scale: f.local(`scale${v}`, "v128"),
+    shift: f.local(`shift${v}`, "v128"),
+    value: f.local(`x${v}`, "v128"),
+    inner: f.local(`y${v}`, "v128"),
+    masked: f.local(`g${v}`, "v128"),
+  }));
+  return (row, index) => {
+    const skipped = f.let("skipped", i32.mul(index, block * VECTOR));
+    const sums = f.let("at", i32.add(p["sums"] as I32, i32.mul(index, block * SUMS_BYTES)));
+    const walkers = operands.map(({ name, stride }) => {
+      const first = i32.add(p[name] as I32, i32.mul(row, stride.rowBytes));
+      return walker(f, `p_${name}`, i32.add(first, skipped), stride);
+    });
+    if (activation !== "none") {
+      const coefficients = f.let("pc", i32.add(p["coefficients"] as I32, skipped));
+      each.forEach(({ scale, shift }, v) => {
+        f.set(scale, v128.load(coefficients, { offset: v * VECTOR }));
+        f.set(shift, v128.load(coefficients, { offset: v * VECTOR + spec.channels * 4 }));
+      });
+    }
+    for (const { first, second } of each) {
+      f.set(first, f32x4.const(0, 0, 0, 0));
+      f.set(second, f32x4.const(0, 0, 0, 0));
+    }
+    eachPixel(f, spec, walkers, () => {
+      each.forEach(({ first, second, scale, shift, value, inner, masked }, v) => {
+        f.set(value, v128.load(walkers[0]?.pointer as I32, { offset: v * VECTOR }));
+        if (gradient) {
+          const incoming = v128.load(walkers[1]?.pointer as I32, { offset: v * VECTOR });
+          if (activation === "none") f.set(masked, incoming);
+          else {
+            f.set(inner, madd(target, value, scale, shift));
+            f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
+          }
+        } else f.set(masked, value);
+        f.set(first, f32x4.add(first, masked));
+        f.set(second, madd(target, masked, value, second));
+      });
+    });
+    each.forEach(({ first, second }, v) => {
+      addToDoubles(f, sums, v * SUMS_BYTES, first);
+      addToDoubles(f, sums, v * SUMS_BYTES + SUMS_BYTES / 2, second);
+    });
   };
 }
 
