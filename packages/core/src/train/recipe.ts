@@ -35,7 +35,7 @@ export const defaultRecipe: Recipe = {
   batch: 64,
   optimizer: "muon",
   rate: 0.02,
-  decay: 0.05,
+  decay: 0.01,
   momentum: 0.9,
   warmUp: 1,
   labelSmoothing: 0.1,

@@ -324,7 +324,7 @@ export const verbs: readonly Verb[] = [
       new Option("--freeze", "with --from: train the last layer alone"),
       number("--body-rate <S>", "with --from: learning rate of all but the last layer, as a share (default: 0.3)"),
       number("--rate <R>", "peak learning rate (default: by optimizer and batch)"),
-      number("--decay <D>", "weight decay of kernels that are not depthwise (default: 0.05; sgd 0.0005)"),
+      number("--decay <D>", "weight decay of kernels that are not depthwise (default: 0.01; adamw 0.05, sgd 0.0005)"),
       new Option("--optimizer <O>", "muon, adamw, or sgd: Nesterov's momentum (default: muon)").choices([
         "sgd",
         "adamw",

@@ -19,7 +19,7 @@ const usualRates = {
   muon: { scratch: 0.02, fineTuning: 0.005 },
   sgd: { scratch: 0.1, fineTuning: 0.02 },
 } as const;
-const usualDecay = { adamw: 0.05, muon: 0.05, sgd: 5e-4 } as const;
+const usualDecay = { adamw: 0.05, muon: 0.01, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
 
 /** The recipe: what was asked for, and for the rest what suits the data. */
