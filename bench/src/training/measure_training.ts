@@ -36,7 +36,7 @@ export interface TrainerResult {
   readonly imagesPerSecond: number;
   /** The first trainer's speed over this one's. */
   readonly slower: Interval;
-  /** Three times the network's MACs a picture (forward, both gradients), as a share of one thread's relaxed multiply-add ceiling. */
+  /** Three times the network's MACs a picture (forward, both gradients), as a share of the threads' relaxed multiply-add ceiling. */
   readonly shareOfCeiling: number;
 }
 
@@ -92,7 +92,7 @@ export async function measureTraining(subject: TrainingCase, options: TrainingOp
       medians: own,
       imagesPerSecond,
       slower: ratioOfMedians(own, first),
-      shareOfCeiling: (3 * macs * imagesPerSecond) / 1e9 / ceiling,
+      shareOfCeiling: (3 * macs * imagesPerSecond) / 1e9 / (options.threads * ceiling),
     };
   });
   return { label: subject.label, macs, batch: options.batch, threads: options.threads, results };
