@@ -45,7 +45,7 @@ export function planHalos(
   const borders = graph.nodes.map((node) => borderOf(graph, node, windowOf(graph, node)));
   let needs = collectNeeds(graph, borders, copiedPools, nonNegative);
   for (const node of graph.nodes) {
-    if (!isNode(node, "max_pool") || isEmpty(borders[node.id] ?? noPadding)) continue;
+    if (!isNode(node, "max_pool") || isEmpty(borders[node.id] as Padding)) continue;
     const hasConflict = rootsOf(graph, node.inputs[0] as ValueId).some((root) => {
       const need = needs[root] as Needs;
       return !nonNegative[root] && !isEmpty(need.zero) && !isEmpty(need.lowest);
@@ -64,14 +64,13 @@ export function planHalos(
 
 function collectNeeds(
   graph: Graph,
-  borders: readonly (Padding | undefined)[],
+  borders: readonly Padding[],
   copied: ReadonlySet<ValueId>,
   nonNegative: readonly boolean[],
 ): readonly Needs[] {
   const needs: Needs[] = graph.nodes.map(() => ({ zero: noPadding, lowest: noPadding }));
   for (const node of [...graph.nodes].reverse()) {
     const input = node.inputs[0];
-    const border = borders[node.id];
     if (input === undefined) continue;
     if (isView(node)) {
       for (const source of node.inputs) {
@@ -79,8 +78,9 @@ function collectNeeds(
         need.zero = larger(need.zero, needs[node.id]?.zero as Padding);
         need.lowest = larger(need.lowest, needs[node.id]?.lowest as Padding);
       }
-    } else if (border && !copied.has(node.id)) {
+    } else if (!copied.has(node.id)) {
       const need = needs[input] as Needs;
+      const border = borders[node.id] as Padding;
       // Where no value is below zero, a zero never wins against one: the convolution's border serves the maximum too.
       if (isNode(node, "max_pool") && !nonNegative[input]) need.lowest = larger(need.lowest, border);
       else need.zero = larger(need.zero, border);
@@ -112,8 +112,9 @@ export function slidingWindow(graph: Graph, { operation, inputs, shape }: Node):
 }
 
 /** Rows and columns beyond the picture that a window reads: its padding, less what stride leaves over, plus a ceil-mode overhang. */
-function borderOf(graph: Graph, { inputs }: Node, window: Sliding | undefined): Padding | undefined {
-  return window && windowBorder(window, pictureOf((graph.nodes[inputs[0] as ValueId] as Node).shape), window.output);
+function borderOf(graph: Graph, { inputs }: Node, window: Sliding | undefined): Padding {
+  if (window === undefined) return noPadding;
+  return windowBorder(window, pictureOf((graph.nodes[inputs[0] as ValueId] as Node).shape), window.output);
 }
 
 /** What windows read around a picture: their padding before it, and after it as far as the last window reaches. */

@@ -16,10 +16,10 @@ const usualBatches = { least: 16, most: 64 } as const;
 /** Peak rates for a batch of 64. Going on from trained weights takes gentler ones. */
 const usualRates = {
   adamw: { scratch: 0.004, fineTuning: 0.001 },
-  muon: { scratch: 0.02, fineTuning: 0.005 },
+  muon: { scratch: defaultRecipe.rate, fineTuning: 0.005 },
   sgd: { scratch: 0.1, fineTuning: 0.02 },
 } as const;
-const usualDecay = { adamw: 0.05, muon: 0.01, sgd: 5e-4 } as const;
+const usualDecay = { adamw: 0.05, muon: defaultRecipe.decay, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
 
 /** The recipe: what was asked for, and for the rest what suits the data. */

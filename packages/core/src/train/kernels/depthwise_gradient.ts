@@ -12,8 +12,7 @@ import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./p
  * The gradient of a convolution's kernel with a lane for each group: result[tap] += Σ x[pixel under the tap]·gradient[pixel], for one
  * input and one output channel of each group. Units are vectors of groups.
  *
- * The loop nest: blocks of rows that stay in the first-level cache · vectors · taps, as many as registers
- * hold · pixels of the block.
+ * The loop nest: blocks of rows that stay in the first-level cache · vectors · taps, as many as registers hold · pixels of the block.
  */
 export interface DepthwiseGradientSpec extends PictureSize {
   readonly kernel: Pair;
