@@ -28,6 +28,7 @@ interface Course {
   readonly pictures: { readonly train: number };
   readonly recipe: Recipe;
   readonly augmentation: Augmentation;
+  readonly teacher?: { readonly network: string; readonly hash: string };
   readonly records: readonly EpochRecord[];
 }
 
@@ -48,7 +49,7 @@ async function add(file: string): Promise<void> {
 async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array): Promise<TrainingRecord> {
   const stored = readNetwork(bytes);
   const { parameters, macs } = describe(stored.network);
-  const { recipe, augmentation, records, data, pictures } = course;
+  const { recipe, augmentation, teacher, records, data, pictures } = course;
   return {
     network: name,
     data,
@@ -56,9 +57,10 @@ async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array)
     macs,
     test: await judgeOnTest(stored, cifar10),
     imagesSeen: records.length * Math.floor(pictures.train / recipe.batch) * recipe.batch,
-    command: commandOf(name, data, recipe),
+    command: commandOf(name, course),
     recipe: { ...recipe },
     augmentation: { ...augmentation },
+    ...(teacher && { teacher }),
     epochs: records.map(({ epoch, trainLoss, trainTop1, validationLoss, validationTop1, imagesPerSecond }) => ({
       ...{ epoch, trainLoss, trainTop1, imagesPerSecond: Math.round(imagesPerSecond) },
       validationLoss: validationLoss ?? Number.NaN,
@@ -71,11 +73,12 @@ async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array)
 const isSpelledOut: ReadonlySet<string> = new Set(["optimizer", "rate", "decay"]);
 
 /** The command that gives the same weights: every setting that is not the default. */
-function commandOf(name: string, data: string, recipe: Recipe): string {
+function commandOf(name: string, { data, recipe, teacher }: Course): string {
   const options = Object.entries(recipe)
     .filter(([key, value]) => isSpelledOut.has(key) || defaultRecipe[key as keyof Recipe] !== value)
     .filter(([key]) => key !== "momentum" && key !== "bodyRate")
     .map(([key, value]) => `${dashed(key)} ${value}`);
+  if (teacher) options.push(`--teacher ${teacher.network}`);
   return ["depthwise train", data, "--model", name, ...options, "--wide", "-o", `${name}.safetensors`].join(" ");
 }
 

@@ -143,6 +143,7 @@ export { initializeForTraining } from "./train/initialize_for_training.ts";
 export type { OptimizerName } from "./train/kernels/optimizer.ts";
 export { defaultRecipe, type Recipe } from "./train/recipe.ts";
 export type { EpochProgress, TrainingBatch } from "./train/run_epoch.ts";
+export type { Teacher } from "./train/teacher.ts";
 export {
   type Checkpoint,
   type EpochRecord,

@@ -7,7 +7,8 @@
  * - Table 1 gives the last block stride 2; its 7x7 size, and the authors' release, say 1.
  * - The paper writes ReLU; the release (slim), Keras and timm have ReLU6, and so do we. `activation` chooses, for shicai's Caffe weights.
  * - Channels of other widths are cut to whole numbers, at least 8, as slim does.
- * - For pictures of 32x32 the stem keeps the resolution, the usual adaptation (kuangliu/pytorch-cifar); the paper has no CIFAR network.
+ * - For pictures of 32x32 the stem keeps the resolution, the usual adaptation (kuangliu/pytorch-cifar), and `mobilenet_v1_cifar` begins to
+ *   halve at stage 3, as MobileNet V2 does there; the paper has no CIFAR network.
  */
 
 import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts";
@@ -43,6 +44,8 @@ const table1: readonly (readonly [c: number, n: number, s: number])[] = [
 ];
 /** Table 5: the five blocks of 512 channels at 14x14 are left out. */
 const shallowTable: typeof table1 = table1.map(([c, n, s]) => [c, c === 512 ? 1 : n, s]);
+/** Index of the first stage that halves: stage 2. */
+const firstHalving = 1;
 const stemChannels = 32;
 
 /** Options of MobileNet V1. */
@@ -59,6 +62,8 @@ export interface MobileNetV1Options extends PictureOptions {
   readonly dropout: number;
   /** A stem of stride 1, for pictures of 32x32. */
   readonly smallStem: boolean;
+  /** Of stage 2: 2 in the paper. */
+  readonly firstStride: number;
 }
 
 /**
@@ -90,7 +95,8 @@ function separableBlock(
 function buildGraph(options: MobileNetV1Options, name: string): Graph {
   const { width, epsilon, activation } = options;
   const stemStride = options.smallStem ? 1 : 2;
-  checkResolution("mobilenet_v1", options.resolution, [stemStride, ...table1.map(([, , s]) => s)]);
+  const table = tableOf(options);
+  checkResolution("mobilenet_v1", options.resolution, [stemStride, ...table.map(([, , s]) => s)]);
   const builder = graphBuilder(name);
   let x = normedConvolution(builder, "stem", pictureInput(builder, options), {
     channels: truncateChannels(stemChannels * width),
@@ -100,7 +106,7 @@ function buildGraph(options: MobileNetV1Options, name: string): Graph {
     epsilon,
     activation,
   });
-  for (const [stage, [c, n, s]] of tableOf(options).entries()) {
+  for (const [stage, [c, n, s]] of table.entries()) {
     for (let unit = 1; unit <= n; unit++) {
       x = builder.scope(`stage${stage + 1}/unit${unit}`, () =>
         separableBlock(builder, x, truncateChannels(c * width), unit === 1 ? s : 1, options),
@@ -110,8 +116,10 @@ function buildGraph(options: MobileNetV1Options, name: string): Graph {
   return builder.build({ output: classifierHead(builder, x, { ...options, initializer: timmClassifier }) });
 }
 
-function tableOf(options: MobileNetV1Options): typeof table1 {
-  return options.shallow ? shallowTable : table1;
+/** The options' table. */
+function tableOf({ shallow, firstStride }: MobileNetV1Options): typeof table1 {
+  const table = shallow ? shallowTable : table1;
+  return table.map(([c, n, s], stage) => [c, n, stage === firstHalving ? firstStride : s]);
 }
 
 const slimSource = "tensorflow/models research/slim/nets/mobilenet_v1.md";
@@ -261,6 +269,7 @@ export const mobileNetV1: Family<MobileNetV1Options> = {
     epsilon: 1e-5,
     dropout: 0.001,
     smallStem: false,
+    firstStride: 2,
   },
   optionRules: {
     ...pictureRules,
@@ -278,6 +287,7 @@ export const mobileNetV1: Family<MobileNetV1Options> = {
     epsilon: epsilonRule,
     dropout: dropoutRule,
     smallStem: smallStemRule,
+    firstStride: { kind: "integer", maximum: 2, description: "stride of stage 2; default 2" },
   },
   variants,
   build: buildGraph,

@@ -2,7 +2,7 @@ import { compile } from "../compiler/compile.ts";
 import type { Network } from "../networks/network.ts";
 import { load } from "../runtime/model.ts";
 import type { Weights } from "../tensor.ts";
-import { largest } from "./run_epoch.ts";
+import { largest, softmax } from "./class_scores.ts";
 import { createTurns } from "./turns.ts";
 
 /** Some pictures of a set, ready for the network. */
@@ -130,14 +130,4 @@ function rankOf(probabilities: Float32Array, index: number): number {
   const own = probabilities[index] as number;
   if (Number.isNaN(own)) return probabilities.length;
   return probabilities.reduce((rank, other, i) => (other > own || (other === own && i < index) ? rank + 1 : rank), 0);
-}
-
-function softmax(logits: Float32Array, into: Float32Array): void {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) {
-    into[i] = Math.exp((logits[i] as number) - most);
-    sum += into[i] as number;
-  }
-  for (let i = 0; i < into.length; i++) into[i] = (into[i] as number) / sum;
 }

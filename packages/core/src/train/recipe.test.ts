@@ -13,6 +13,8 @@ describe("checkRecipe", () => {
     ["decay", Number.POSITIVE_INFINITY],
     ["momentum", 1],
     ["labelSmoothing", 1.5],
+    ["teacherShare", 0],
+    ["teacherShare", 1.1],
     ["averageDecay", 1],
     ["epochs", 0],
     ["epochs", 2.5],

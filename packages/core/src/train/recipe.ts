@@ -18,6 +18,8 @@ export interface Recipe {
   readonly warmUp: number;
   /** Share of each target that is spread over all classes (Szegedy et al., arXiv:1512.00567). */
   readonly labelSmoothing: number;
+  /** Share of each target that is the teacher's answer (see `Teacher`). Default: no teacher. */
+  readonly teacherShare?: number | undefined;
   /** Decay of the moving average of the weights, a step. 0: none. */
   readonly averageDecay: number;
   /** Largest norm of the gradient. 0: any. */
@@ -64,6 +66,9 @@ export function checkRecipe(recipe: Recipe): void {
   for (const name of shares) {
     if (recipe[name] >= 1) throw new OptionError(`${name} must be below 1, received ${recipe[name]}.`);
   }
+  const { teacherShare = 1 } = recipe;
+  if (!(teacherShare > 0 && teacherShare <= 1))
+    throw new OptionError(`teacherShare must be above 0 and at most 1, received ${teacherShare}.`);
   for (const [name, least] of counts) {
     if (!(Number.isSafeInteger(recipe[name]) && recipe[name] >= least))
       throw new OptionError(`${name} must be a whole number of at least ${least}, received ${recipe[name]}.`);

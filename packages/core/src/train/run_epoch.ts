@@ -1,8 +1,10 @@
 import { DepthwiseError } from "../errors.ts";
 import type { Network } from "../networks/network.ts";
 import { seededRandom } from "../random.ts";
+import { largest } from "./class_scores.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, rateAt } from "./schedule.ts";
+import type { LoadedTeacher } from "./teacher.ts";
 import type { TrainingInstance } from "./training_instance.ts";
 import { createTurns } from "./turns.ts";
 
@@ -31,6 +33,7 @@ export interface EpochRun {
   readonly instance: TrainingInstance;
   readonly network: Network;
   readonly recipe: Recipe;
+  readonly teacher: LoadedTeacher | undefined;
   /** From 0. */
   readonly epoch: number;
   /** Steps of an epoch. */
@@ -47,7 +50,7 @@ export async function runEpoch(
   run: EpochRun,
   batches: AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>,
 ): Promise<{ readonly progress: EpochProgress; readonly imagesPerSecond: number }> {
-  const { instance, network, recipe, epoch, steps, begun, signal, onStep } = run;
+  const { instance, network, recipe, teacher, epoch, steps, begun, signal, onStep } = run;
   const fillMasks = maskFiller(instance, network, recipe.seed);
   const turn = createTurns();
   const start = performance.now();
@@ -58,7 +61,7 @@ export async function runEpoch(
     signal?.throwIfAborted();
     if (passed++ < begun.steps) continue;
     const step = epoch * steps + done;
-    fill(instance, batch, recipe.labelSmoothing);
+    fill(instance, batch, goalsOf(batch, recipe, teacher));
     fillMasks(step);
     const { loss, gradientNorm, rate } = takeStep(instance, recipe, step, steps);
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
@@ -102,18 +105,29 @@ export function diverged(where: string, rate: number): DepthwiseError {
   });
 }
 
+/** What is to be learned, `[batch, classes]`: the targets, smoothed, and what the teacher says. */
+function goalsOf({ pictures, targets }: TrainingBatch, recipe: Recipe, teacher?: LoadedTeacher): Float32Array {
+  const { batch, labelSmoothing, teacherShare = 0 } = recipe;
+  const classes = targets.length / batch;
+  const answers = teacher?.answer(pictures);
+  return targets.map((target, i) => {
+    const label = target * (1 - labelSmoothing) + labelSmoothing / classes;
+    return answers ? label * (1 - teacherShare) + (answers[i] as number) * teacherShare : label;
+  });
+}
+
 /** Spreads a batch over the micro-batches. */
-function fill(instance: TrainingInstance, { pictures, targets }: TrainingBatch, labelSmoothing: number): void {
-  const { slots, batch, inputs } = instance.manifest;
+function fill(instance: TrainingInstance, { pictures }: TrainingBatch, goals: Float32Array): void {
+  const { slots, inputs } = instance.manifest;
   const input = inputs.find(({ name }) => name !== "targets" && !name.startsWith("mask:")) as { name: string };
   for (let slot = 0; slot < slots; slot++) {
-    const into = instance.input(input.name, slot);
-    into.set(pictures.subarray(slot * into.length, (slot + 1) * into.length));
-    const goal = instance.input("targets", slot);
-    const classes = goal.length / batch;
-    const given = targets.subarray(slot * goal.length, (slot + 1) * goal.length);
-    for (let i = 0; i < goal.length; i++)
-      goal[i] = (given[i] as number) * (1 - labelSmoothing) + labelSmoothing / classes;
+    for (const [name, numbers] of [
+      [input.name, pictures],
+      ["targets", goals],
+    ] as const) {
+      const into = instance.input(name, slot);
+      into.set(numbers.subarray(slot * into.length, (slot + 1) * into.length));
+    }
   }
 }
 
@@ -129,13 +143,6 @@ function countCorrect(instance: TrainingInstance, targets: Float32Array): number
     }
   }
   return correct;
-}
-
-/** Which of some numbers is the largest, counted from `from`; the first of several. */
-export function largest(values: Float32Array, from: number, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if ((values[from + i] as number) > (values[from + best] as number)) best = i;
-  return best;
 }
 
 /** Draws the masks of dropout: the same for the same seed and step. */

@@ -1,10 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { DepthwiseError, OptionError } from "../errors.ts";
 import { initializeWeights } from "../graph/initialize.ts";
+import { interpret } from "../graph/interpret.ts";
+import type { Network } from "../networks/network.ts";
 import type { Weights } from "../tensor.ts";
 import { shapesData, shapesNetwork, shortRecipe } from "../testing/small_training.ts";
 import { headParameters } from "./head.ts";
 import type { Recipe } from "./recipe.ts";
+import type { TrainingBatch } from "./run_epoch.ts";
+import type { Teacher } from "./teacher.ts";
 import { type Checkpoint, type EpochResult, type TrainingData, type TrainOptions, train } from "./train.ts";
 
 const network = shapesNetwork({ smallStem: false });
@@ -147,4 +151,80 @@ describe("train", () => {
     await expect(run({ ...shortRecipe, momentum: 1 })).rejects.toThrow(OptionError);
     await expect(run({ ...shortRecipe, microBatch: 5 })).rejects.toThrow(/5 does not divide 16/);
   });
+
+  describe("with a teacher", () => {
+    const teacher = { network, weights: initializeWeights(network.graph, 5) };
+    const recipe = { ...shortRecipe, epochs: 1, teacherShare: 0.75 };
+
+    test("learns the mixture of labels and the teacher's answers", async () => {
+      const answered: TrainingData = {
+        ...data,
+        *epoch(epoch) {
+          for (const batch of data.epoch(epoch) as Iterable<TrainingBatch>) {
+            const targets = batch.targets.map((target) => 0.25 * (0.9 * target + 0.1 / network.classes));
+            interpretedAnswers(teacher, batch.pictures).forEach((share, i) => {
+              targets[i] = (targets[i] as number) + 0.75 * share;
+            });
+            yield { ...batch, targets };
+          }
+        },
+      };
+      const plain = { ...shortRecipe, ...{ epochs: 1, optimizer: "sgd", rate: 0.005 } } as const;
+      const taught = await run({ ...plain, labelSmoothing: 0.1, teacherShare: 0.75 }, { teacher });
+      const expected = await run({ ...plain, labelSmoothing: 0 }, {}, answered);
+      expect(largestDifference(taught.weights, expected.weights)).toBeLessThan(1e-3);
+      expect(largestDifference(taught.weights, (await run(plain)).weights)).toBeGreaterThan(0.01);
+      expect(taught.results[0]?.record.trainLoss).toBeCloseTo(expected.results[0]?.record.trainLoss as number, 4);
+    });
+
+    test("the same bits for one thread and two, and from a checkpoint", async () => {
+      const checkpoints: Checkpoint[] = [];
+      const one = await run(recipe, {
+        teacher,
+        onStep: (_done, _of, { checkpoint }) => checkpoints.push(checkpoint()),
+      });
+      expectSameBits((await run(recipe, { teacher, threads: 2 })).weights, one.weights);
+      const rest = await run(recipe, { teacher, resume: checkpoints[1], weights: new Map() });
+      expectSameBits(rest.weights, one.weights);
+    });
+
+    test("refuses one of other classes, pictures or labels, and one without a share or a share without one", async () => {
+      const attempt = (other: Network, share: number | undefined = 0.5) =>
+        run(
+          { ...shortRecipe, teacherShare: share },
+          { teacher: { network: other, weights: initializeWeights(other.graph, 0) } },
+        );
+      await expect(attempt(shapesNetwork({ classes: 7 }))).rejects.toThrow(/other classes .*: 7 for 10/);
+      await expect(attempt(shapesNetwork({ resolution: 48 }))).rejects.toThrow(/other pictures/);
+      await expect(attempt({ ...network, labels: [..."abcdefghij"] })).rejects.toThrow(/other labels/);
+      await expect(run(shortRecipe, { teacher })).rejects.toThrow(OptionError);
+      await expect(run(recipe)).rejects.toThrow(/give both, or neither/);
+    });
+  });
 });
+
+/** Of two networks' parameters, in shares of each parameter's largest number. */
+function largestDifference(actual: Weights, expected: Weights): number {
+  let most = 0;
+  for (const [name, { data: numbers }] of expected) {
+    const others = actual.get(name)?.data as Float32Array;
+    const largest = numbers.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-6);
+    numbers.forEach((value, i) => {
+      most = Math.max(most, Math.abs((others[i] as number) - value) / largest);
+    });
+  }
+  return most;
+}
+
+/** Probabilities of pictures by the interpreter. */
+function interpretedAnswers({ network: { graph }, weights }: Teacher, pictures: Float32Array): number[] {
+  const elements = 32 * 32 * 3;
+  const answers: number[] = [];
+  for (let at = 0; at < pictures.length; at += elements) {
+    const { outputs } = interpret(graph, weights, { input: pictures.slice(at, at + elements) });
+    const exponentials = Array.from(outputs.output?.data ?? [], Math.exp);
+    const sum = exponentials.reduce((a, b) => a + b, 0);
+    answers.push(...exponentials.map((value) => value / sum));
+  }
+  return answers;
+}

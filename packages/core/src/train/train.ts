@@ -1,3 +1,4 @@
+import { OptionError } from "../errors.ts";
 import { isNode, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { Network } from "../networks/network.ts";
 import type { Weights } from "../tensor.ts";
@@ -6,6 +7,7 @@ import { type Evaluation, type EvaluationBatch, evaluate } from "./evaluate.ts";
 import { headParameters } from "./head.ts";
 import { checkRecipe, type Recipe } from "./recipe.ts";
 import { diverged, type EpochProgress, noProgress, runEpoch, type TrainingBatch } from "./run_epoch.ts";
+import { type LoadedTeacher, loadTeacher, type Teacher } from "./teacher.ts";
 import { loadTraining, type TrainingInstance, type TrainingState } from "./training_instance.ts";
 
 /** Where training takes its pictures from. The same epoch must give the same batches, or a resumed run ends elsewhere. */
@@ -62,6 +64,8 @@ export interface EpochResult {
 export interface TrainOptions {
   /** First weights. */
   readonly weights: Weights;
+  /** Whose answers are learned too, with the recipe's `teacherShare`. */
+  readonly teacher?: Teacher | undefined;
   readonly threads?: number | undefined;
   readonly wide?: boolean | undefined;
   readonly simd?: "relaxed" | "plain" | undefined;
@@ -87,7 +91,7 @@ export interface StepProgress {
  * Trains a network, epoch by epoch: leave the loop to stop. The same recipe, data and seed give the same weights, bit for bit, for every
  * number of threads, resumed or not.
  *
- * @throws {OptionError} for a recipe that cannot be
+ * @throws {OptionError} for a recipe that cannot be, or a teacher of other pictures or classes
  * @throws {DepthwiseError} with the code `diverged` when the loss is no number any more; nothing of that step is kept
  */
 export async function* train(
@@ -97,19 +101,25 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<EpochResult, void, void> {
   checkRecipe(recipe);
-  const { resume, threads, wide } = options;
-  const compiled = compileTraining(network, { ...trainingOptions(network, recipe), threads, wide, simd: options.simd });
+  const { resume, threads, wide, simd } = options;
+  if ((options.teacher === undefined) !== (recipe.teacherShare === undefined)) {
+    throw new OptionError("A teacher and the recipe's teacherShare go together: give both, or neither.");
+  }
+  const compiled = compileTraining(network, { ...trainingOptions(network, recipe), threads, wide, simd });
   const instance = await loadTraining(compiled, resume?.state.weights ?? options.weights, { threads });
+  let teacher: LoadedTeacher | undefined;
   try {
+    if (options.teacher) teacher = await loadTeacher(options.teacher, network, { threads, wide, simd });
     if (resume) instance.restore(resume.state);
-    yield* runEpochs(instance, network, data, recipe, options);
+    yield* runEpochs({ instance, teacher }, network, data, recipe, options);
   } finally {
     instance.dispose();
+    teacher?.dispose();
   }
 }
 
 async function* runEpochs(
-  instance: TrainingInstance,
+  { instance, teacher }: { readonly instance: TrainingInstance; readonly teacher: LoadedTeacher | undefined },
   network: Network,
   data: TrainingData,
   recipe: Recipe,
@@ -129,7 +139,7 @@ async function* runEpochs(
     };
     const { progress, imagesPerSecond } = await runEpoch(
       {
-        ...{ instance, network, recipe, epoch, begun, signal, steps: data.batches },
+        ...{ instance, network, recipe, teacher, epoch, begun, signal, steps: data.batches },
         onStep: (now, speed) =>
           onStep?.(now.steps, data.batches, {
             epoch: epoch + 1,

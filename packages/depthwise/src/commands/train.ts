@@ -5,7 +5,7 @@ import { note, print } from "../command_line/terminal.ts";
 import { checkCanWrite } from "../command_line/write_file_whole.ts";
 import { openTraining } from "../training/open_training.ts";
 import { augmentationFor, recipeFor } from "../training/recipe_for.ts";
-import { identityOf } from "../training/run_identity.ts";
+import { identityOf, teacherIdentity } from "../training/run_identity.ts";
 import { runTraining } from "../training/run_training.ts";
 import type { TrainCommandOptions } from "../training/train_options.ts";
 import type { TrainingOutcome, TrainingRun } from "../training/training_run.ts";
@@ -21,7 +21,7 @@ export async function trainCommand(invocation: Invocation<TrainCommandOptions>):
   const report = options.report === false ? undefined : (options.report ?? reportBeside(output));
   await checkCanWrite(output);
   if (report !== undefined) await checkCanWrite(report);
-  const { data, network, from } = await openTraining(spec, words, invocation);
+  const { data, network, from, teacher } = await openTraining(spec, words, invocation);
   const recipe = recipeFor(options, data);
   for (const warning of data.warnings) note(warning);
   for (const { file, reason } of data.skipped) note(`${file} is left out: ${reason}`);
@@ -29,8 +29,9 @@ export async function trainCommand(invocation: Invocation<TrainCommandOptions>):
     augmentation: augmentationFor(options, data, network),
     balance: options.balance ? "sample" : "none",
     recipe,
+    ...(teacher && { teacher: teacherIdentity(teacher) }),
   });
-  const run: TrainingRun = { options, output, report, data, network, from, identity };
+  const run: TrainingRun = { options, output, report, data, network, from, teacher, identity };
   const outcome = await runTraining(run);
   if (outcome !== undefined && !options.json) print(endText(run, outcome));
   return undefined;

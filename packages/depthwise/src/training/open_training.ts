@@ -1,4 +1,12 @@
-import { build, type Network, OptionError, type Weights, WeightsError, withInputSize } from "@depthwise/core";
+import {
+  build,
+  type Network,
+  OptionError,
+  type Teacher,
+  type Weights,
+  WeightsError,
+  withInputSize,
+} from "@depthwise/core";
 import { isTrained } from "@depthwise/zoo";
 import type { Invocation } from "../command_line/invocation.ts";
 import { parseModel } from "../command_line/model_argument.ts";
@@ -15,6 +23,8 @@ export interface OpenedTraining {
   readonly network: Network;
   /** What `--from` named. */
   readonly from: { readonly network: Network; readonly weights: Weights } | undefined;
+  /** What `--teacher` named. */
+  readonly teacher: Teacher | undefined;
 }
 
 /**
@@ -46,7 +56,8 @@ export async function openTraining(
     });
   }
   const from = options.from === undefined ? undefined : await openTrainedModel(options.from);
-  const data = await openLabelled(spec, options, from?.network.labels);
+  const teacher = options.teacher === undefined ? undefined : await openTrainedModel(options.teacher);
+  const data = await openLabelled(spec, options, (from ?? teacher)?.network.labels);
   if (data.labels.length < 2) {
     throw new OptionError(`train: ${spec} has one class only, ${data.labels[0]}; there is nothing to tell apart.`);
   }
@@ -57,18 +68,18 @@ export async function openTraining(
     });
   }
   const built = build(subject, { ...(model?.options ?? from?.network.options), classes: data.labels.length });
-  return { data, network: described(built, data, from), from };
+  return { data, network: described(built, data, from ?? teacher), from, teacher };
 }
 
-/** `--from`: a name of the zoo, or a file. */
-function openTrainedModel(from: string): Promise<OpenedModel> {
-  return openModel({ subject: from, isFile: !isTrained(from), options: {} }, {});
+/** `--from` and `--teacher`: a name of the zoo, or a file. */
+function openTrainedModel(name: string): Promise<OpenedModel> {
+  return openModel({ subject: name, isFile: !isTrained(name), options: {} }, {});
 }
 
-/** The network as its file will describe it: with the data's labels, and its pictures prepared as those that its weights have seen. */
-function described(network: Network, data: DataSet, from: OpenedModel | undefined): Network {
-  const preprocessing = from
-    ? withInputSize(from.network.preprocessing, network.preprocessing.size)
+/** The network as its file will describe it: with the data's labels, and its pictures prepared as those that its weights or its teacher have seen. */
+function described(network: Network, data: DataSet, known: OpenedModel | undefined): Network {
+  const preprocessing = known
+    ? withInputSize(known.network.preprocessing, network.preprocessing.size)
     : network.preprocessing;
   return { ...network, labels: data.labels, preprocessing };
 }

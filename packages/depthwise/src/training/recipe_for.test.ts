@@ -43,6 +43,12 @@ describe("recipeFor", () => {
     expect(recipeFor({ from: "x", bodyRate: 0.5 }, dataOf(500)).bodyRate).toBe(0.5);
   });
 
+  test("a teacher's answers are a share of the targets", () => {
+    expect(recipeFor({ teacher: "x" }, dataOf(500)).teacherShare).toBe(0.5);
+    expect(recipeFor({ teacher: "x", teacherShare: 1 }, dataOf(500)).teacherShare).toBe(1);
+    expect(() => recipeFor({ teacherShare: 0.5 }, dataOf(500))).toThrow(/only with --teacher/);
+  });
+
   test("there is nothing to freeze without --from, and no rate of what is frozen", () => {
     expect(() => recipeFor({ freeze: true }, dataOf(500))).toThrow(OptionError);
     expect(() => recipeFor({ bodyRate: 0.5 }, dataOf(500))).toThrow(/--body-rate is of use only with --from/);

@@ -21,11 +21,14 @@ const usualRates = {
 } as const;
 const usualDecay = { adamw: 0.05, muon: defaultRecipe.decay, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
+const usualTeacherShare = 0.5;
 
 /** The recipe: what was asked for, and for the rest what suits the data. */
 export function recipeFor(options: TrainCommandOptions, data: DataSet): Recipe {
   const isFineTuned = options.from !== undefined;
   checkFineTuning(options, isFineTuned);
+  if (options.teacherShare !== undefined && options.teacher === undefined)
+    throw new OptionError("train: --teacher-share is of use only with --teacher FILE.");
   const batch = options.batch ?? usualBatch(data.train.length);
   const optimizer = options.optimizer ?? defaultRecipe.optimizer;
   const rate = usualRates[optimizer][isFineTuned ? "fineTuning" : "scratch"];
@@ -36,6 +39,7 @@ export function recipeFor(options: TrainCommandOptions, data: DataSet): Recipe {
     averageDecay:
       options.averageDecay ?? averageDecay(data.train.length / batch, options.epochs ?? defaultRecipe.epochs),
     labelSmoothing: options.labelSmoothing,
+    teacherShare: options.teacherShare ?? (options.teacher === undefined ? undefined : usualTeacherShare),
     clip: options.clip,
     patience: options.patience,
     bodyRate: options.freeze ? 0 : (options.bodyRate ?? (isFineTuned ? usualBodyRate : undefined)),

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import type { Augmentation, Network, Recipe } from "@depthwise/core";
+import { createHash, type Hash } from "node:crypto";
+import type { Augmentation, Network, Recipe, Teacher } from "@depthwise/core";
 import type { DataSet, PictureSet } from "../data/data_set.ts";
 
 /** What decides a run's weights: a checkpoint goes on only with the same. */
@@ -17,6 +17,8 @@ export interface RunIdentity {
   readonly augmentation: Augmentation;
   readonly balance: "none" | "sample";
   readonly recipe: Recipe;
+  /** Whose answers are learned too, if anybody's. */
+  readonly teacher?: { readonly network: string /** Of its weights. */; readonly hash: string };
 }
 
 /** The parts of an identity, in the order in which a difference is worth telling. */
@@ -29,13 +31,14 @@ export const identityParts: readonly (keyof RunIdentity)[] = [
   "augmentation",
   "balance",
   "recipe",
+  "teacher",
 ];
 
 /** The identity of a run of a network on data. */
 export function identityOf(
   network: Network,
   data: DataSet,
-  how: Pick<RunIdentity, "augmentation" | "balance" | "recipe">,
+  how: Pick<RunIdentity, "augmentation" | "balance" | "recipe" | "teacher">,
 ): RunIdentity {
   const hash = createHash("sha256");
   for (const set of [data.train, data.validation]) if (set) addSet(hash, set);
@@ -47,14 +50,28 @@ export function identityOf(
     pictures: {
       train: data.train.length,
       validation: data.validation?.length ?? 0,
-      hash: hash.digest("hex").slice(0, 16),
+      hash: shortHash(hash),
     },
     ...how,
   };
 }
 
-function addSet(hash: ReturnType<typeof createHash>, set: PictureSet): void {
-  const { buffer, byteOffset, byteLength } = set.classes;
-  hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+/** What tells a teacher from others. */
+export function teacherIdentity({ network, weights }: Teacher): NonNullable<RunIdentity["teacher"]> {
+  const hash = createHash("sha256");
+  for (const [name, { data }] of weights) hash.update(name).update(bytesOf(data));
+  return { network: network.name, hash: shortHash(hash) };
+}
+
+function shortHash(hash: Hash): string {
+  return hash.digest("hex").slice(0, 16);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function addSet(hash: Hash, set: PictureSet): void {
+  hash.update(bytesOf(set.classes));
   if (set.kind === "files") for (const file of set.files) hash.update(`${file}\0`);
 }

@@ -109,6 +109,31 @@ describe("train --json", () => {
   }, 60_000);
 });
 
+describe("train --teacher", () => {
+  test("learns a file's answers too, says whose, and goes on with no other", async () => {
+    const output = inFolder("taught.safetensors");
+    const command = ["train", shapes, ...model, ...short, "-o", output, "--json"];
+    const ended = await depthwise([...command, "--teacher", inFolder("whole.safetensors")]);
+    expect([ended.code, ended.stderr]).toEqual([0, expect.anything()]);
+    const { tensors, metadata } = readSafetensors(await readFile(output));
+    expect(JSON.parse(metadata.training ?? "")).toMatchObject({
+      recipe: { teacherShare: 0.5 },
+      teacher: { network: "mobilenet_v1", hash: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    });
+    expect(tensors.get("stem/kernel")?.data).not.toEqual(expected.get("stem/kernel")?.data);
+    const other = await depthwise([...command, "--teacher", output, "--resume"]);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("was made with teacher")]);
+  }, 60_000);
+
+  test("refuses one of other classes", async () => {
+    const output = inFolder("refused.safetensors");
+    const command = ["train", shapes, ...model, ...short, "--teacher", "mobilenet_v2_cifar", "-o", output];
+    const ended = await depthwise(command);
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining("has other classes")]);
+    expect(existsSync(output)).toBe(false);
+  }, 60_000);
+});
+
 describe("the same weights", () => {
   test("for two threads", async () => {
     const output = inFolder("two.safetensors");

@@ -21,6 +21,8 @@ export interface TrainCommandOptions extends CommonOptions {
   readonly warmUp?: number;
   readonly averageDecay?: number;
   readonly labelSmoothing?: number;
+  readonly teacher?: string;
+  readonly teacherShare?: number;
   readonly clip?: number;
   readonly patience?: number;
   readonly augment?: AugmentationPreset;

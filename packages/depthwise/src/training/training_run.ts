@@ -1,4 +1,4 @@
-import type { EpochRecord, Network, Weights } from "@depthwise/core";
+import type { EpochRecord, Network, Teacher, Weights } from "@depthwise/core";
 import type { DataSet } from "../data/data_set.ts";
 import type { Judgement } from "./judge.ts";
 import type { RunIdentity } from "./run_identity.ts";
@@ -14,6 +14,7 @@ export interface TrainingRun {
   readonly data: DataSet;
   readonly network: Network;
   readonly from: { readonly network: Network; readonly weights: Weights } | undefined;
+  readonly teacher: Teacher | undefined;
   readonly identity: RunIdentity;
 }
 
