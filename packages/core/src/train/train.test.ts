@@ -169,7 +169,7 @@ describe("train", () => {
           }
         },
       };
-      const plain = { ...shortRecipe, ...{ epochs: 1, optimizer: "sgd", rate: 0.005 } } as const;
+      const plain: Recipe = { ...shortRecipe, epochs: 1, optimizer: "sgd", rate: 0.005 };
       const taught = await run({ ...plain, labelSmoothing: 0.1, teacherShare: 0.75 }, { teacher });
       const expected = await run({ ...plain, labelSmoothing: 0 }, {}, answered);
       expect(largestDifference(taught.weights, expected.weights)).toBeLessThan(1e-3);
@@ -206,7 +206,8 @@ describe("train", () => {
 /** Of two networks' parameters, in shares of each parameter's largest number. */
 function largestDifference(actual: Weights, expected: Weights): number {
   let most = 0;
-  for (const [name, { data: numbers }] of expected) {
+  for (const [name, { data }] of expected) {
+    const numbers = data as Float32Array;
     const others = actual.get(name)?.data as Float32Array;
     const largest = numbers.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-6);
     numbers.forEach((value, i) => {

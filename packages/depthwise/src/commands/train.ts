@@ -22,7 +22,7 @@ export async function trainCommand(invocation: Invocation<TrainCommandOptions>):
   await checkCanWrite(output);
   if (report !== undefined) await checkCanWrite(report);
   const { data, network, from, teacher } = await openTraining(spec, words, invocation);
-  const recipe = recipeFor(options, data);
+  const recipe = recipeFor(options, data, network);
   for (const warning of data.warnings) note(warning);
   for (const { file, reason } of data.skipped) note(`${file} is left out: ${reason}`);
   const identity = identityOf(network, data, {

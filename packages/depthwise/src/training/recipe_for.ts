@@ -2,6 +2,7 @@ import {
   type Augmentation,
   augmentationPresets,
   defaultRecipe,
+  isNode,
   type Network,
   OptionError,
   type Recipe,
@@ -13,25 +14,26 @@ import type { TrainCommandOptions } from "./train_options.ts";
 const usualSteps = 40;
 const usualBatches = { least: 16, most: 64 } as const;
 
-/** Peak rates for a batch of 64. Going on from trained weights takes gentler ones. */
+/** Peak rates for a batch of 64. Trained weights and networks without batch norm take gentle ones. */
 const usualRates = {
-  adamw: { scratch: 0.004, fineTuning: 0.001 },
-  muon: { scratch: defaultRecipe.rate, fineTuning: 0.005 },
-  sgd: { scratch: 0.1, fineTuning: 0.02 },
+  adamw: { usual: 0.004, gentle: 0.001 },
+  muon: { usual: defaultRecipe.rate, gentle: 0.005 },
+  sgd: { usual: 0.1, gentle: 0.02 },
 } as const;
 const usualDecay = { adamw: 0.05, muon: defaultRecipe.decay, sgd: 5e-4 } as const;
 const usualBodyRate = 0.3;
 const usualTeacherShare = 0.5;
 
-/** The recipe: what was asked for, and for the rest what suits the data. */
-export function recipeFor(options: TrainCommandOptions, data: DataSet): Recipe {
+/** The recipe: what was asked for, and for the rest what suits the data and the network. */
+export function recipeFor(options: TrainCommandOptions, data: DataSet, { graph }: Network): Recipe {
   const isFineTuned = options.from !== undefined;
   checkFineTuning(options, isFineTuned);
   if (options.teacherShare !== undefined && options.teacher === undefined)
     throw new OptionError("train: --teacher-share is of use only with --teacher FILE.");
   const batch = options.batch ?? usualBatch(data.train.length);
   const optimizer = options.optimizer ?? defaultRecipe.optimizer;
-  const rate = usualRates[optimizer][isFineTuned ? "fineTuning" : "scratch"];
+  const isGentle = isFineTuned || !graph.nodes.some((node) => isNode(node, "batch_norm"));
+  const rate = usualRates[optimizer][isGentle ? "gentle" : "usual"];
   const given = {
     epochs: options.epochs,
     microBatch: options.microBatch,
