@@ -59,6 +59,10 @@ export interface MobileNetV2Options extends PictureOptions {
   readonly dropout: number;
   /** Without the first two halvings, for pictures of 32x32. */
   readonly smallStem: boolean;
+  /** Channel counts are multiples of it: the release's `divisible_by`, torchvision's `round_nearest`. Smaller ones tell narrow widths apart. */
+  readonly divisor: number;
+  /** Channels of the last convolution. Default: 1280 times the width, but never less (section 6.1). */
+  readonly finalChannels?: number;
 }
 
 /**
@@ -94,7 +98,8 @@ function invertedResidual(
 }
 
 function buildGraph(options: MobileNetV2Options, name: string): Graph {
-  const { width, epsilon } = options;
+  const { width, epsilon, divisor } = options;
+  const lastChannels = options.finalChannels ?? roundChannels(finalChannels * Math.max(1, width), divisor);
   const padding = paddingOption(options.padding);
   const allStrides = withoutHalvings(
     [stemStride, ...table2.map(([, , , s]) => s)],
@@ -104,7 +109,7 @@ function buildGraph(options: MobileNetV2Options, name: string): Graph {
   const [firstStride = stemStride, ...strides] = allStrides;
   const builder = graphBuilder(name);
   let x = normedConvolution(builder, "stem", pictureInput(builder, options), {
-    channels: roundChannels(stemChannels * width),
+    channels: roundChannels(stemChannels * width, divisor),
     kernel: 3,
     stride: firstStride,
     padding,
@@ -115,12 +120,12 @@ function buildGraph(options: MobileNetV2Options, name: string): Graph {
     for (let unit = 1; unit <= n; unit++) {
       const stride = unit === 1 ? (strides[stage] ?? 1) : 1;
       x = builder.scope(`stage${stage + 1}/unit${unit}`, () =>
-        invertedResidual(builder, x, t, roundChannels(c * width), stride, options),
+        invertedResidual(builder, x, t, roundChannels(c * width, divisor), stride, options),
       );
     }
   }
   x = normedConvolution(builder, "final", x, {
-    channels: roundChannels(finalChannels * Math.max(1, width)),
+    channels: lastChannels,
     epsilon,
     activation: "relu6",
   });
@@ -266,6 +271,7 @@ export const mobileNetV2: Family<MobileNetV2Options> = {
     epsilon: 1e-5,
     dropout: 0.2,
     smallStem: false,
+    divisor: 8,
   },
   optionRules: {
     ...pictureRules,
@@ -277,6 +283,11 @@ export const mobileNetV2: Family<MobileNetV2Options> = {
     epsilon: epsilonRule,
     dropout: dropoutRule,
     smallStem: smallStemRule,
+    divisor: { kind: "integer", description: "channel counts are multiples of it; default 8" },
+    finalChannels: {
+      kind: "integer",
+      description: "channels of the last convolution; default 1280, and as many times more as the width is above 1",
+    },
   },
   variants,
   build: buildGraph,
