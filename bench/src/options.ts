@@ -171,7 +171,8 @@ function checkModel(name: string): void {
   if (!names.includes(name)) throw new UsageError(`There is no network "${name}". ${suggestion(name, names) ?? ""}`);
 }
 
-function count(option: string, text: string): number {
+/** @throws {UsageError} unless it is a whole number of at least 1 */
+export function count(option: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1) return value;
   throw new UsageError(`Expected a whole number of at least 1 for ${option}, received "${text}".`);

@@ -1,7 +1,7 @@
 import { invariant } from "../errors.ts";
 import { type Graph, isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { Padding } from "../graph/operations.ts";
-import { type Halo, type Halos, isView, larger, noPadding, planHalos } from "./halo.ts";
+import { type Halo, type Halos, isEmpty, isView, larger, noPadding, planHalos } from "./halo.ts";
 import { fillKernel } from "./kernels/elementwise.ts";
 import {
   type Buffer,
@@ -17,6 +17,7 @@ import {
   rowBytes,
   runsOf,
   type View,
+  windowedStride,
 } from "./layout.ts";
 import type { Address, Call, Constant, Kernel, Step } from "./plan.ts";
 import type { Target } from "./target.ts";
@@ -85,6 +86,7 @@ export class Lowering {
     name: string;
     height: number;
     width: number;
+    /** At least: what windows read may get a little more. */
     stride: number;
     halo?: Halo | undefined;
     images?: number | undefined;
@@ -95,7 +97,7 @@ export class Lowering {
       name,
       height,
       width,
-      stride,
+      stride: halo && !isEmpty(halo.padding) ? windowedStride(stride) : stride,
       halo: halo?.padding ?? noPadding,
       fill: halo?.fill ?? 0,
       images,

@@ -73,7 +73,6 @@ export function preprocessingFor(
   options: PictureOptions & { readonly smallStem?: boolean },
 ): Preprocessing {
   const base = options.smallStem === true ? preprocessingPresets.cifar10 : preset;
-  const size = toPair(options.resolution);
-  const sized = size[0] === base.size[0] && size[1] === base.size[1] ? base : withInputSize(base, size);
+  const sized = withInputSize(base, toPair(options.resolution));
   return options.inputChannels === 1 ? { ...sized, channelOrder: "grey" } : sized;
 }

@@ -51,6 +51,7 @@ export function withInputSize(
   size: number | readonly [height: number, width: number],
 ): Preprocessing {
   const newSize = typeof size === "number" ? ([size, size] as const) : size;
+  if (newSize[0] === preprocessing.size[0] && newSize[1] === preprocessing.size[1]) return preprocessing;
   if (preprocessing.cropFraction !== undefined) return { ...preprocessing, size: newSize };
   return { ...preprocessing, size: newSize, crop: preprocessing.crop ?? preprocessing.size };
 }
