@@ -416,10 +416,20 @@ const variants: readonly Variant<Partial<ShuffleNetV2Options>>[] = [
   },
   {
     name: "shufflenet_v2_cifar",
-    options: { width: 0.5, resolution: 32, classes: 10, smallStem: true },
-    published: {
-      source: "usual adaptation to 32x32: stem at stride 1, no max pool (kuangliu/pytorch-cifar); no published figures",
+    options: {
+      channels: [56, 112, 224],
+      finalChannels: 480,
+      squeezeExcite: true,
+      residual: true,
+      resolution: 32,
+      classes: 10,
+      smallStem: true,
     },
+    published: {
+      source:
+        "usual adaptation to 32x32: stem at stride 1, no max pool (kuangliu/pytorch-cifar); squeeze-and-excitation and residuals as the paper's largest network has them, channels our choice; no published figures",
+    },
+    reconstructed: "place and ratio of the squeeze-and-excitation are not given",
   },
 ];
 
