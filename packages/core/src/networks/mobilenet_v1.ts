@@ -7,8 +7,8 @@
  * - Table 1 gives the last block stride 2; its 7x7 size, and the authors' release, say 1.
  * - The paper writes ReLU; the release (slim), Keras and timm have ReLU6, and so do we. `activation` chooses, for shicai's Caffe weights.
  * - Channels of other widths are cut to whole numbers, at least 8, as slim does.
- * - For pictures of 32x32 the stem keeps the resolution, the usual adaptation (kuangliu/pytorch-cifar), and `mobilenet_v1_cifar` begins to
- *   halve at stage 3, as MobileNet V2 does there; the paper has no CIFAR network.
+ * - For pictures of 32x32 the stem keeps the resolution, the usual adaptation (kuangliu/pytorch-cifar); with `firstStride` 1 stage 2 does too,
+ *   as in MobileNet V2 there. The paper has no CIFAR network.
  */
 
 import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts";

@@ -10,8 +10,8 @@
  * - Squeeze and expand counts of other metaparameters are rounded to the nearest whole number; the paper does not say.
  * - Complex bypass: the paper says a 1x1 convolution around fire2, 4, 6 and 8; bias and no activation are our choice.
  * - For pictures of 32x32 the stem is 3x3, stride 1, padded; the three pools stay. The paper has no CIFAR network. `batchNorm` is usual there
- *   (weiaicunzai/pytorch-cifar100): a norm for every bias but conv10's, which then has no ReLU. Without norms it stayed at chance at every rate of SGD and AdamW
- *   that was tried.
+ *   (weiaicunzai/pytorch-cifar100): a norm for every bias but conv10's, which then has no ReLU. Without norms it stayed at chance at
+ *   every rate of SGD and AdamW that was tried.
  */
 
 import { OptionError } from "../errors.ts";

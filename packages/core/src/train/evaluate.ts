@@ -1,8 +1,7 @@
-import { compile } from "../compiler/compile.ts";
 import type { Network } from "../networks/network.ts";
-import { load } from "../runtime/model.ts";
 import type { Weights } from "../tensor.ts";
-import { largest, softmax } from "./class_scores.ts";
+import { largest } from "./class_scores.ts";
+import { loadClassifier } from "./classifier.ts";
 import { createTurns } from "./turns.ts";
 
 /** Some pictures of a set, ready for the network. */
@@ -50,58 +49,46 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const { weights, threads, wide, signal, onPicture } = options;
-  const model = await load(compile(network, { weights, threads, wide }), { warn: () => {} });
+  const classifier = await loadClassifier(network, { weights, threads, wide });
   try {
-    const [inputPort, outputPort] = [model.manifest.inputs[0], model.manifest.outputs[0]] as [Port, Port];
-    const tally = createTally(outputPort.elements);
+    const { classes } = classifier;
+    const tally = createTally(classes);
     const turn = createTurns();
     let milliseconds = 0;
     for await (const { pictures, targets, count } of batches) {
       for (let row = 0; row < count; row++) {
         signal?.throwIfAborted();
         const start = performance.now();
-        const input = model.input(inputPort.name);
-        input.set(pictures.subarray(row * inputPort.elements, (row + 1) * inputPort.elements));
-        model.execute();
+        const probabilities = classifier.classify(pictures, row);
         milliseconds += performance.now() - start;
-        const truth = largest(targets, row * outputPort.elements, outputPort.elements);
-        tally.add(model.output(outputPort.name), truth);
-        onPicture?.(tally.images - 1, truth, tally.probabilities);
+        const truth = largest(targets, row * classes, classes);
+        tally.add(probabilities, truth);
+        onPicture?.(tally.images - 1, truth, probabilities);
         await turn();
       }
     }
     return tally.result(milliseconds);
   } finally {
-    model.dispose();
+    classifier.dispose();
   }
-}
-
-interface Port {
-  readonly name: string;
-  readonly elements: number;
 }
 
 /** What is counted, picture by picture. */
 interface Tally {
-  /** Of the last picture. */
-  readonly probabilities: Float32Array;
   readonly images: number;
-  add(logits: Float32Array, truth: number): void;
+  add(probabilities: Float32Array, truth: number): void;
   result(milliseconds: number): Evaluation;
 }
 
 function createTally(classes: number): Tally {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  const probabilities = new Float32Array(classes);
   let [images, first, five, loss] = [0, 0, 0, 0];
   const share = (value: number): number => (images === 0 ? 0 : value / images);
   return {
-    probabilities,
     get images() {
       return images;
     },
-    add(logits, truth) {
-      softmax(logits, probabilities);
+    add(probabilities, truth) {
       const rank = rankOf(probabilities, truth);
       if (rank === 0) first++;
       if (rank < 5) five++;

@@ -109,7 +109,7 @@ export function diverged(where: string, rate: number): DepthwiseError {
 function goalsOf({ pictures, targets }: TrainingBatch, recipe: Recipe, teacher?: LoadedTeacher): Float32Array {
   const { batch, labelSmoothing, teacherShare = 0 } = recipe;
   const classes = targets.length / batch;
-  const answers = teacher?.answer(pictures);
+  const answers = teacher?.answer(pictures, batch);
   return targets.map((target, i) => {
     const label = target * (1 - labelSmoothing) + labelSmoothing / classes;
     return answers ? label * (1 - teacherShare) + (answers[i] as number) * teacherShare : label;

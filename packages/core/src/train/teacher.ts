@@ -1,9 +1,8 @@
-import { type CompileOptions, compile } from "../compiler/compile.ts";
+import type { CompileOptions } from "../compiler/compile.ts";
 import { OptionError } from "../errors.ts";
 import type { Network } from "../networks/network.ts";
-import { load } from "../runtime/model.ts";
 import type { Weights } from "../tensor.ts";
-import { softmax } from "./class_scores.ts";
+import { loadClassifier } from "./classifier.ts";
 
 /**
  * A trained network whose answers are learned beside the labels: distillation, G. Hinton, O. Vinyals, J. Dean, arXiv:1503.02531, at
@@ -16,8 +15,8 @@ export interface Teacher {
 
 /** A teacher that is ready. */
 export interface LoadedTeacher {
-  /** Probabilities `[N, classes]` of pictures `[N, H, W, C]`; valid until the next call. */
-  answer(pictures: Float32Array): Float32Array;
+  /** Probabilities `[count, classes]` of pictures `[count, H, W, C]`. */
+  answer(pictures: Float32Array, count: number): Float32Array;
   dispose(): void;
 }
 
@@ -33,27 +32,16 @@ export async function loadTeacher(
   options: Pick<CompileOptions, "threads" | "wide" | "simd">,
 ): Promise<LoadedTeacher> {
   checkTeacher(network, student);
-  const model = await load(compile(network, { weights, ...options }), { warn: () => {} });
-  const [input, output] = [model.manifest.inputs[0], model.manifest.outputs[0]] as [Port, Port];
-  let answers = new Float32Array(0);
+  const classifier = await loadClassifier(network, { weights, ...options });
+  const { classes } = classifier;
   return {
-    answer(pictures) {
-      const count = pictures.length / input.elements;
-      if (answers.length !== count * output.elements) answers = new Float32Array(count * output.elements);
-      for (let row = 0; row < count; row++) {
-        model.input(input.name).set(pictures.subarray(row * input.elements, (row + 1) * input.elements));
-        model.execute();
-        softmax(model.output(output.name), answers.subarray(row * output.elements, (row + 1) * output.elements));
-      }
+    answer(pictures, count) {
+      const answers = new Float32Array(count * classes);
+      for (let row = 0; row < count; row++) answers.set(classifier.classify(pictures, row), row * classes);
       return answers;
     },
-    dispose: () => model.dispose(),
+    dispose: () => classifier.dispose(),
   };
-}
-
-interface Port {
-  readonly name: string;
-  readonly elements: number;
 }
 
 function checkTeacher(teacher: Network, student: Network): void {

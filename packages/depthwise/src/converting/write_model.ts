@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   exchangeTensors,
   type Network,
@@ -9,6 +8,7 @@ import {
   writeWeights,
 } from "@depthwise/core";
 import { type FormatName, writeOnnx, writePytorch, writeTfjs, writeTflite } from "@depthwise/formats";
+import { weightsHash } from "../weights_hash.ts";
 
 /** The formats that are written. */
 export type WrittenFormat = Exclude<FormatName, "caffe">;
@@ -114,12 +114,7 @@ export const tfjsWeightsName: RegExp = /weights-[0-9a-f]{16}\.bin/;
 
 /** Called by their content, so that a `model.json` never stands beside the weights of another. */
 function weightsName(weights: Weights): string {
-  const hash = createHash("sha256");
-  for (const [name, { shape, data }] of weights) {
-    hash.update(JSON.stringify([name, shape]));
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return `weights-${hash.digest("hex").slice(0, 16)}.bin`;
+  return `weights-${weightsHash(weights)}.bin`;
 }
 
 function one(file: string, bytes: Uint8Array, tensors: number): WrittenModel {

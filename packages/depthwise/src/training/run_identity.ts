@@ -1,6 +1,7 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Augmentation, Network, Recipe, Teacher } from "@depthwise/core";
 import type { DataSet, PictureSet } from "../data/data_set.ts";
+import { weightsHash } from "../weights_hash.ts";
 
 /** What decides a run's weights: a checkpoint goes on only with the same. */
 export interface RunIdentity {
@@ -18,7 +19,14 @@ export interface RunIdentity {
   readonly balance: "none" | "sample";
   readonly recipe: Recipe;
   /** Whose answers are learned too, if anybody's. */
-  readonly teacher?: { readonly network: string /** Of its weights. */; readonly hash: string };
+  readonly teacher?: TeacherIdentity;
+}
+
+/** What tells a teacher from others. */
+export interface TeacherIdentity {
+  readonly network: string;
+  /** Of its weights. */
+  readonly hash: string;
 }
 
 /** The parts of an identity, in the order in which a difference is worth telling. */
@@ -50,28 +58,19 @@ export function identityOf(
     pictures: {
       train: data.train.length,
       validation: data.validation?.length ?? 0,
-      hash: shortHash(hash),
+      hash: hash.digest("hex").slice(0, 16),
     },
     ...how,
   };
 }
 
-/** What tells a teacher from others. */
-export function teacherIdentity({ network, weights }: Teacher): NonNullable<RunIdentity["teacher"]> {
-  const hash = createHash("sha256");
-  for (const [name, { data }] of weights) hash.update(name).update(bytesOf(data));
-  return { network: network.name, hash: shortHash(hash) };
+/** The identity of a teacher. */
+export function teacherIdentity({ network, weights }: Teacher): TeacherIdentity {
+  return { network: network.name, hash: weightsHash(weights) };
 }
 
-function shortHash(hash: Hash): string {
-  return hash.digest("hex").slice(0, 16);
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function addSet(hash: Hash, set: PictureSet): void {
-  hash.update(bytesOf(set.classes));
+function addSet(hash: ReturnType<typeof createHash>, set: PictureSet): void {
+  const { buffer, byteOffset, byteLength } = set.classes;
+  hash.update(new Uint8Array(buffer, byteOffset, byteLength));
   if (set.kind === "files") for (const file of set.files) hash.update(`${file}\0`);
 }
