@@ -1,4 +1,4 @@
-import { type Buffer, buffersOf, LANES, runsOf, type View } from "../compiler/layout.ts";
+import { type Buffer, buffersOf, FLOAT, LANES, runsOf, type View } from "../compiler/layout.ts";
 import { copied, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, type ChannelwiseLayout, channelwiseLayout, fillAll, viewOf } from "../compiler/lowering.ts";
 import type { Address, Constant, Kernel } from "../compiler/plan.ts";
@@ -12,13 +12,13 @@ import {
   type PairSpec,
 } from "./kernels/normalize.ts";
 import {
+  CHUNK_SUMS_BYTES,
   coefficientsKernel,
   gradientCoefficientsKernel,
   gradientSumsKernel,
   momentsKernel,
   SUMS_BYTES,
   type SumsSpec,
-  sumsBlock,
   sumsKernel,
 } from "./kernels/statistics.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
@@ -37,7 +37,8 @@ function lowerSums(
   layout: ChannelwiseLayout,
   gradient: { readonly view: View; readonly activation: Activation; readonly coefficients: Buffer } | undefined,
 ): Buffer {
-  const sums = to.line(`${node.name}/sums`, (layout.channels * SUMS_BYTES) / (LANES * 4), "sums");
+  const bytes = (layout.channels / LANES) * SUMS_BYTES;
+  const sums = to.line(`${node.name}/sums`, (bytes + CHUNK_SUMS_BYTES) / FLOAT, "sums");
   const gradientRuns = gradient && runsOf(gradient.view);
   const calls = layout.runs.map(({ run, vectors, channel }, i) => {
     const gradientRun = gradientRuns?.[i];
@@ -58,10 +59,11 @@ function lowerSums(
       args: [
         atPixel(run.buffer, 0, 0, run.channel),
         at(sums, (channel / LANES) * SUMS_BYTES),
+        at(sums, bytes),
         ...(gradientRun ? [atPixel(gradientRun.buffer, 0, 0, gradientRun.channel)] : []),
         ...(gradient && gradient.activation !== "none" ? [at(gradient.coefficients, channel * 4)] : []),
       ],
-      units: vectors / sumsBlock(spec),
+      units: 1,
       grain: 1,
     };
   });

@@ -6,7 +6,7 @@ import type { Target } from "../../compiler/target.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
 import { i32, select, v128 } from "../../wasm/instructions.ts";
 import type { Local } from "../../wasm/value_types.ts";
-import { type PictureSize, VECTOR } from "./picture_loop.ts";
+import { type PictureSize, tilesOf, VECTOR } from "./picture_loop.ts";
 
 /**
  * A kernel's gradient as a matrix product over pixels: result[i, o] += Σ x[pixel, i]·gradient[pixel, o], for a stretch of `inputs` floats
@@ -33,23 +33,6 @@ export interface KernelGradientSpec extends PictureSize {
 const BLOCK_BYTES = 64_000;
 /** Pixels per trip of the inner loop. */
 const UNROLL = 4;
-
-/** A column of tiles: `rows` inputs by `columns` vectors, `count` times. */
-interface Tiles {
-  readonly first: number;
-  readonly size: number;
-  readonly count: number;
-}
-
-/** Splits `total` into tiles of `size` and one of what is left. */
-function tilesOf(total: number, size: number): readonly Tiles[] {
-  const count = Math.floor(total / size);
-  const rest = total % size;
-  return [
-    { first: 0, size, count },
-    { first: count * size, size: rest, count: 1 },
-  ].filter((tiles) => tiles.count > 0 && tiles.size > 0);
-}
 
 /** Parameters: `x`, `gradient`, `result`. Its one unit is the picture. */
 export function kernelGradientKernel(name: string, spec: KernelGradientSpec, target: Target): Kernel {

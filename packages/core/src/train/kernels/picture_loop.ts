@@ -48,6 +48,23 @@ export function walker(f: FunctionBuilder, name: string, from: I32, stride: Stri
   return { stride, pointer: f.let(name, from) };
 }
 
+/** Tiles of a size, `count` times, from `first` on. */
+export interface Tiles {
+  readonly first: number;
+  readonly size: number;
+  readonly count: number;
+}
+
+/** Splits `total` into tiles of `size` and one of what is left. */
+export function tilesOf(total: number, size: number): readonly Tiles[] {
+  const count = Math.floor(total / size);
+  const rest = total % size;
+  return [
+    { first: 0, size, count },
+    { first: count * size, size: rest, count: 1 },
+  ].filter((tiles) => tiles.count > 0 && tiles.size > 0);
+}
+
 /** The largest divisor of `value` up to `most`. */
 export function largestDivisor(value: number, most: number): number {
   for (let divisor = Math.min(most, value); divisor > 1; divisor--) if (value % divisor === 0) return divisor;

@@ -1,20 +1,20 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
+import { times } from "../../compiler/kernels/times.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Activation } from "../../graph/operations.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
-import { f32, f32x4, f64, f64x2, i8x16, i32, v128 } from "../../wasm/instructions.ts";
-import type { I32, Local, V128 } from "../../wasm/value_types.ts";
+import { f32, f32x4, f64, f64x2, i32, v128 } from "../../wasm/instructions.ts";
+import type { I32, Local } from "../../wasm/value_types.ts";
 import { activationGradient, gradientConstants } from "./activation_gradient.ts";
-import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
+import { eachPixel, largestDivisor, type PictureSize, tilesOf, VECTOR, walker } from "./picture_loop.ts";
 
 /**
  * Two sums for each channel, added to what is there: Σx and Σx², or Σg and Σg·x with g = gradient·activation'(scale·x + shift).
  *
- * The loop nest: chunks of rows that stay in the first-level cache · blocks of vectors · pixels of the chunk. Float32 within a chunk, double
- * beyond: the variance is a small difference of large numbers. For each vector of channels memory holds four doubles of the first sum,
- * then four of the second. Units are blocks of `block` vectors.
+ * Float32 within a chunk of rows, double beyond: the variance is a small difference of large numbers. For each vector of channels memory
+ * holds four doubles of the first sum, then four of the second. Its one unit is the picture.
  */
 export interface SumsSpec extends PictureSize {
   readonly vectors: number;
@@ -27,106 +27,140 @@ export interface SumsSpec extends PictureSize {
 
 /** Bytes of the sums of a vector of channels. */
 export const SUMS_BYTES = 64;
-/** Pixels that are summed in float32, and what they may take of an operand. */
-const MOST_PIXELS = 256;
-const CHUNK_BYTES = 12_000;
+/** Bytes for a chunk's sums in float32: eight vectors of each. */
+export const CHUNK_SUMS_BYTES: number = 2 * 8 * VECTOR;
 
-/** Vectors that are summed together: as many sums as registers hold. */
-export function sumsBlock({ vectors, gradient }: SumsSpec): number {
-  return largestDivisor(vectors, gradient ? 2 : 4);
+/** A block's vectors of scales and shifts, in locals. */
+function blockCoefficients(
+  f: FunctionBuilder,
+  coefficients: I32,
+  { channels, skipped, size }: { readonly channels: number; readonly skipped: I32; readonly size: number },
+): readonly { readonly scale: Local<"v128">; readonly shift: Local<"v128"> }[] {
+  const at = f.let("pc", i32.add(coefficients, skipped));
+  return Array.from({ length: size }, (_, v) => ({
+    scale: f.let(`scale${v}`, v128.load(at, { offset: v * VECTOR })),
+    shift: f.let(`shift${v}`, v128.load(at, { offset: v * VECTOR + channels * 4 })),
+  }));
 }
 
-/** Parameters: `x`, `sums`; with a gradient also `gradient`, and `coefficients` (scales, then shifts) where there is an activation. */
+/**
+ * Parameters: `x`, `sums`, `chunk` (room for a chunk's sums); with a gradient also `gradient`, and `coefficients` (scales, then shifts) where
+ * there is an activation.
+ */
 export function sumsKernel(name: string, spec: SumsSpec, target: Target): Kernel {
-  const { gradient, activation, width, height, x } = spec;
-  const params = ["x", "sums", ...(gradient ? ["gradient"] : []), ...(activation === "none" ? [] : ["coefficients"])];
+  const { gradient, activation, channels } = spec;
+  const hasActivation = activation !== "none";
   return {
     name,
-    params,
+    params: ["x", "sums", "chunk", ...(gradient ? ["gradient"] : []), ...(hasActivation ? ["coefficients"] : [])],
     emit(f, p) {
-      const pixels = Math.min(MOST_PIXELS, CHUNK_BYTES / Math.max(x.pixelBytes, gradient?.pixelBytes ?? 0));
-      const rows = largestDivisor(height, Math.max(1, Math.floor(pixels / width)));
-      const addChunk = chunkSums(f, p, { ...spec, height: rows }, target);
-      f.repeat({ name: "row", from: 0, to: height, step: rows }, (row) => {
-        f.for({ name: "block", from: p["start"] as I32, to: p["end"] as I32, step: 1 }, (block) =>
-          addChunk(row, block),
-        );
+      const constants = gradientConstants(f, activation);
+      const operands = [
+        { name: "px", from: p["x"] as I32, stride: spec.x },
+        ...(gradient ? [{ name: "pg", from: p["gradient"] as I32, stride: gradient }] : []),
+      ];
+      const most = (gradient ? 2 : 4) * (target.wide ? 2 : 1);
+      eachBlock(f, spec, most, operands, (size, skipped) => {
+        const coefficients = hasActivation
+          ? blockCoefficients(f, p["coefficients"] as I32, { channels, skipped, size })
+          : [];
+        const each = Array.from({ length: size }, (_, v) => ({
+          first: f.let(`first${v}`, f32x4.const(0, 0, 0, 0)),
+          second: f.let(`second${v}`, f32x4.const(0, 0, 0, 0)),
+          value: f.local(`x${v}`, "v128"),
+          inner: f.local(`y${v}`, "v128"),
+          masked: f.local(`g${v}`, "v128"),
+        }));
+        return {
+          pixel: ([x, g]) =>
+            each.forEach(({ first, second, value, inner, masked }, v) => {
+              f.set(value, v128.load(x as I32, { offset: v * VECTOR }));
+              const incoming = g ? v128.load(g, { offset: v * VECTOR }) : value;
+              const own = coefficients[v];
+              if (own) {
+                f.set(inner, madd(target, value, own.scale, own.shift));
+                f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
+              } else f.set(masked, incoming);
+              f.set(first, f32x4.add(first, masked));
+              f.set(second, madd(target, masked, value, second));
+            }),
+          end: () => {
+            const sums = i32.add(p["sums"] as I32, i32.mul(skipped, SUMS_BYTES / VECTOR));
+            addChunk(f, f.let("at", sums), p["chunk"] as I32, each);
+          },
+        };
       });
     },
   };
 }
 
-/** Adds a block's sums over `height` rows from `row` on to those in memory. */
-function chunkSums(
-  f: FunctionBuilder,
-  p: Readonly<Record<string, Local<"i32">>>,
-  spec: SumsSpec,
-  target: Target,
-): (row: Local<"i32">, index: Local<"i32">) => void {
-  const { gradient, activation, x } = spec;
-  const block = sumsBlock(spec);
-  const constants = gradientConstants(f, activation);
-  const operands = [{ name: "x", stride: x }, ...(gradient ? [{ name: "gradient", stride: gradient }] : [])];
-  const each = Array.from({ length: block }, (_, v) => ({
-    first: f.local(`first${v}`, "v128"),
-    second: f.local(`second${v}`, "v128"),
-    scale: f.local(`scale${v}`, "v128"),
-    shift: f.local(`shift${v}`, "v128"),
-    value: f.local(`x${v}`, "v128"),
-    inner: f.local(`y${v}`, "v128"),
-    masked: f.local(`g${v}`, "v128"),
-  }));
-  return (row, index) => {
-    const skipped = f.let("skipped", i32.mul(index, block * VECTOR));
-    const sums = f.let("at", i32.add(p["sums"] as I32, i32.mul(index, block * SUMS_BYTES)));
-    const walkers = operands.map(({ name, stride }) => {
-      const first = i32.add(p[name] as I32, i32.mul(row, stride.rowBytes));
-      return walker(f, `p_${name}`, i32.add(first, skipped), stride);
-    });
-    if (activation !== "none") {
-      const coefficients = f.let("pc", i32.add(p["coefficients"] as I32, skipped));
-      each.forEach(({ scale, shift }, v) => {
-        f.set(scale, v128.load(coefficients, { offset: v * VECTOR }));
-        f.set(shift, v128.load(coefficients, { offset: v * VECTOR + spec.channels * 4 }));
-      });
-    }
-    for (const { first, second } of each) {
-      f.set(first, f32x4.const(0, 0, 0, 0));
-      f.set(second, f32x4.const(0, 0, 0, 0));
-    }
-    eachPixel(f, spec, walkers, () => {
-      each.forEach(({ first, second, scale, shift, value, inner, masked }, v) => {
-        f.set(value, v128.load(walkers[0]?.pointer as I32, { offset: v * VECTOR }));
-        if (gradient) {
-          const incoming = v128.load(walkers[1]?.pointer as I32, { offset: v * VECTOR });
-          if (activation === "none") f.set(masked, incoming);
-          else {
-            f.set(inner, madd(target, value, scale, shift));
-            f.set(masked, activationGradient(f, target, activation, incoming, inner, constants));
-          }
-        } else f.set(masked, value);
-        f.set(first, f32x4.add(first, masked));
-        f.set(second, madd(target, masked, value, second));
-      });
-    });
-    each.forEach(({ first, second }, v) => {
-      addToDoubles(f, sums, v * SUMS_BYTES, first);
-      addToDoubles(f, sums, v * SUMS_BYTES + SUMS_BYTES / 2, second);
-    });
-  };
+/** A picture that a loop walks over, from its first pixel on. */
+interface Operand {
+  readonly name: string;
+  readonly from: I32;
+  readonly stride: Stride;
 }
 
-/** Adds four floats to four doubles in memory. */
-function addToDoubles(f: FunctionBuilder, at: I32, offset: number, value: Local<"v128">): void {
-  const high = i8x16.shuffle(value, value, [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
-  const add = (bytes: number, part: V128) =>
-    f.do(
-      v128.store(at, f64x2.add(v128.load(at, { offset: offset + bytes }), f64x2.promote_low_f32x4(part)), {
-        offset: offset + bytes,
-      }),
-    );
-  add(0, value);
-  add(16, high);
+/** What is done with a block of channels: at each pixel, and after the last one of a chunk of rows. */
+interface BlockBody {
+  readonly pixel: (pointers: readonly Local<"i32">[]) => void;
+  readonly end: () => void;
+}
+
+/** Pixels of a chunk of rows, and what they may take of an operand: all of its blocks find it in the first-level cache. */
+const CHUNK_PIXELS = 256;
+const CHUNK_BYTES = 12_000;
+
+/**
+ * Chunks of rows ⊃ blocks of up to `most` vectors of channels ⊃ the chunk's pixels: what a block needs for each channel stays in registers.
+ * `begin` gets a block's size in vectors, and the bytes of the channels before it.
+ */
+function eachBlock(
+  f: FunctionBuilder,
+  { height, width, vectors }: PictureSize & { readonly vectors: number },
+  most: number,
+  operands: readonly Operand[],
+  begin: (size: number, skipped: Local<"i32">) => BlockBody,
+): void {
+  const widest = Math.max(...operands.map(({ stride }) => stride.pixelBytes));
+  const pixels = Math.min(CHUNK_PIXELS, CHUNK_BYTES / widest);
+  const rows = largestDivisor(height, Math.max(1, Math.floor(pixels / width)));
+  const skipped = f.local("skipped", "i32");
+  f.repeat({ name: "row", from: 0, to: height, step: rows }, (row) => {
+    f.set(skipped, 0);
+    for (const { size, count } of tilesOf(vectors, most)) {
+      times(f, count, "block", () => {
+        const walkers = operands.map(({ name, from, stride }) =>
+          walker(f, name, i32.add(i32.add(from, i32.mul(row, stride.rowBytes)), skipped), stride),
+        );
+        const { pixel, end } = begin(size, skipped);
+        eachPixel(f, { height: rows, width }, walkers, () => pixel(walkers.map(({ pointer }) => pointer)));
+        end();
+        f.set(skipped, i32.add(skipped, size * VECTOR));
+      });
+    }
+  });
+}
+
+/** Adds a chunk's sums to the doubles in memory. Through memory: engines join vectors that are stored side by side. */
+function addChunk(
+  f: FunctionBuilder,
+  sums: I32,
+  chunk: I32,
+  each: readonly { readonly first: Local<"v128">; readonly second: Local<"v128"> }[],
+): void {
+  const place = (v: number, isSecond: boolean) => (isSecond ? CHUNK_SUMS_BYTES / 2 : 0) + v * VECTOR;
+  each.forEach(({ first }, v) => f.do(v128.store(chunk, first, { offset: place(v, false) })));
+  each.forEach(({ second }, v) => f.do(v128.store(chunk, second, { offset: place(v, true) })));
+  each.forEach((_, v) => {
+    for (const isSecond of [false, true]) {
+      for (const half of [0, 1]) {
+        const part = f64x2.promote_low_f32x4(v128.load64_zero(chunk, { offset: place(v, isSecond) + half * 8 }));
+        const offset = v * SUMS_BYTES + (isSecond ? SUMS_BYTES / 2 : 0) + half * VECTOR;
+        f.do(v128.store(sums, f64x2.add(v128.load(sums, { offset }), part), { offset }));
+      }
+    }
+  });
 }
 
 /** What the sums become once all pictures have been added. Units are channels. */
