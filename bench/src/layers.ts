@@ -25,7 +25,8 @@ export async function measureLayers(
 ): Promise<readonly LayerTimes[]> {
   using stack = new DisposableStack();
   const clients = peers.map((choice) => stack.use(startPeer(choice)));
-  for (const client of clients) await client.ask({ ask: "load", model, threads, profile: true });
+  for (const [i, client] of clients.entries())
+    await client.ask({ ask: "load", model, threads: peers[i]?.threads ?? threads, profile: true });
   for (let turn = 0; turn < WARM_UP_TURNS + TURNS; turn++) {
     for (const client of clients) await client.ask({ ask: "turn", runs: RUNS_PER_TURN });
   }

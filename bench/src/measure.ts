@@ -86,7 +86,8 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
     options.onProgress(`${model}: ${choice.name} loads`);
     const client = stack.use(options.place.start(choice));
     try {
-      const loaded = await client.ask({ ask: "load", model, threads: options.threads, profile: false });
+      const threads = choice.threads ?? options.threads;
+      const loaded = await client.ask({ ask: "load", model, threads, profile: false });
       const { output } = await client.ask({ ask: "output" });
       reference ??= output;
       const difference = compareOutputs(reference, output);

@@ -18,6 +18,19 @@ describe("parseOptions", () => {
     ]);
   });
 
+  it("knows peers on threads of their own, and twice at once", () => {
+    const peers = parseOptions(["--peers", "depthwise,depthwise:2,litert-wide:2,depthwise-wide-twice"])?.peers;
+    expect(peers?.map(({ wide, threads, twice }) => [wide, threads, twice])).toEqual([
+      [false, undefined, false],
+      [false, 2, false],
+      [true, 2, false],
+      [true, undefined, true],
+    ]);
+    for (const name of ["depthwise:0", "depthwise:two", "depthwise:2-wide", "depthwise-twice-twice"])
+      expect(() => parseOptions(["--peers", name])).toThrow(/no peer/);
+    expect(() => parseOptions(["--chromium", "--peers", "depthwise:2"])).toThrow(/not run in a page/);
+  });
+
   it("measures in a page, on the peers that run there", () => {
     const options = parseOptions(["--chromium"]);
     expect(options?.chromium).toBe(true);

@@ -74,7 +74,8 @@ Options:
   --json           the results as JSON on stdout
   --help           this text
 
-Peers (with "-wide" after the name: under V8's experimental merging of 128-bit operations):
+Peers (with "-wide" after the name: under V8's experimental merging of 128-bit operations; with ":2" after it: on two threads,
+whatever --threads says; with "-twice": two copies at once, which shows what two cores give that do nothing for each other):
 ${Object.entries(peers)
   .map(([name, { description }]) => `  ${name.padEnd(16)} ${description}`)
   .join("\n")}
@@ -82,6 +83,7 @@ ${Object.entries(peers)
 Examples:
   npm run bench
   npm run bench -- squeezenet_1.1 --peers depthwise,litert --rounds 40
+  npm run bench -- mobilenet_v2_1.0_224 --peers depthwise,depthwise:2,depthwise-twice
   npm run bench -- squeezenet_1.1 --chromium
   npm run bench -- mobilenet_v2_1.0_224 --start
   npm run bench -- headline --json > results.json
@@ -131,7 +133,7 @@ function parsePeer(name: string, mode: Mode): PeerChoice {
     throw new UsageError(
       `There is no peer "${name}". ${suggestion(name, peerNames) ?? `Peers: ${peerNames.join(", ")}.`}`,
     );
-  if (mode === "chromium" && (peer.wide || !peer.entry.inPages))
+  if (mode === "chromium" && (peer.wide || peer.twice || peer.threads || !peer.entry.inPages))
     throw new UsageError(`"${name}" does not run in a page. Peers that do: ${peersInPages.join(", ")}.`);
   return peer;
 }

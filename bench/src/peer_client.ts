@@ -14,7 +14,28 @@ export interface PeerClient extends Disposable {
 const WIDE_FLAG = "--experimental-wasm-revectorize";
 
 /** Starts a peer in a process of its own: neither its garbage, its globals nor V8's flags reach the others. Disposal ends it. */
-export function startPeer({ name, wide }: PeerChoice): PeerClient {
+export function startPeer(choice: PeerChoice): PeerClient {
+  return choice.twice ? together(startProcess(choice), startProcess(choice)) : startProcess(choice);
+}
+
+/** Two copies of a peer that are asked the same at the same time; the slower one's times count. */
+function together(first: PeerClient, second: PeerClient): PeerClient {
+  return {
+    name: first.name,
+    async ask(question) {
+      const [answer, other] = await Promise.all([first.ask(question), second.ask(question)]);
+      if (!("milliseconds" in answer && "milliseconds" in other)) return answer;
+      const milliseconds = answer.milliseconds.map((own, i) => Math.max(own, other.milliseconds[i] ?? 0));
+      return { ...answer, milliseconds };
+    },
+    [Symbol.dispose]() {
+      first[Symbol.dispose]();
+      second[Symbol.dispose]();
+    },
+  };
+}
+
+function startProcess({ name, wide }: PeerChoice): PeerClient {
   const child = fork(fileURLToPath(new URL("./peer_process.ts", import.meta.url)), [name], {
     execArgv: ["--conditions=@depthwise/source", "--no-warnings", ...(wide ? [WIDE_FLAG] : [])],
     serialization: "advanced",

@@ -51,15 +51,17 @@ export const peers = {
   },
 } satisfies Readonly<Record<string, PeerEntry>>;
 
-/** Ends a peer's name where it runs with V8's merging of 128-bit operations into 256-bit ones. */
-const WIDE_SUFFIX = "-wide";
-
-/** A peer as asked for: `litert`, or `litert-wide`. */
+/** A peer as asked for: `litert`, `litert-wide`, `depthwise:2` on two threads, `depthwise-twice`. */
 export interface PeerChoice {
   /** As asked for. */
   readonly name: string;
   readonly entry: PeerEntry;
+  /** Whether V8 merges 128-bit operations into 256-bit ones. */
   readonly wide: boolean;
+  /** Threads, where it has a number of its own. */
+  readonly threads: number | undefined;
+  /** Whether two copies run at once, each in a process of its own. */
+  readonly twice: boolean;
 }
 
 /** Version of a peer for people. */
@@ -67,13 +69,17 @@ export function peerVersion({ entry }: PeerChoice): string {
   return entry.package === undefined ? "this checkout" : versionOf(entry.package);
 }
 
-/** Names of all peers; each may be followed by `-wide`. */
+/** Names of all peers; each may be followed by `-wide`, and by `:T` or `-twice`. */
 export const peerNames: readonly string[] = Object.keys(peers);
+
+/** A peer's name, and what may follow it. */
+const PEER_NAME = /^(?<base>.*?)(?<wide>-wide)?(?:(?<twice>-twice)|:(?<threads>[1-9]\d?))?$/;
 
 /** The peer of a name, or undefined if there is none. */
 export function findPeer(name: string): PeerChoice | undefined {
-  const wide = name.endsWith(WIDE_SUFFIX);
-  const base = wide ? name.slice(0, -WIDE_SUFFIX.length) : name;
+  const { base = "", wide, twice, threads } = PEER_NAME.exec(name)?.groups ?? {};
   const entry: PeerEntry | undefined = Object.hasOwn(peers, base) ? peers[base as keyof typeof peers] : undefined;
-  return entry === undefined ? undefined : { name, entry, wide };
+  if (entry === undefined) return undefined;
+  const ownThreads = threads === undefined ? undefined : Number(threads);
+  return { name, entry, wide: wide !== undefined, threads: ownThreads, twice: twice !== undefined };
 }
