@@ -44,6 +44,12 @@ export function roundUpToLanes(count: number): number {
   return Math.ceil(count / LANES) * LANES;
 }
 
+/** The largest divisor of `value` up to `most`. */
+export function largestDivisor(value: number, most: number): number {
+  for (let divisor = Math.min(most, value); divisor > 1; divisor--) if (value % divisor === 0) return divisor;
+  return 1;
+}
+
 /** Pixels this many bytes apart, or a multiple, fall into few sets of a first-level cache of 4096 bytes a way. */
 const CROWDING = 1024;
 /** Floats of a line of the cache. */

@@ -2,7 +2,18 @@ import { isNode } from "../graph/graph.ts";
 import { allocateGroups, type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
 import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
-import { FLOAT, isContiguous, LANES, type Place, soleBuffer } from "./layout.ts";
+import {
+  type Buffer,
+  FLOAT,
+  hasHalo,
+  imageBytes,
+  isContiguous,
+  LANES,
+  largestDivisor,
+  type Place,
+  rowBytes,
+  soleBuffer,
+} from "./layout.ts";
 import { inNaturalOrder } from "./lower_elementwise.ts";
 import { atPixel, type Lowering } from "./lowering.ts";
 import type { Address, Call } from "./plan.ts";
@@ -25,10 +36,11 @@ const inTable: PixelMap = { pixelBytes: 0, wrapBytes: 0 };
 
 function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void {
   const { operation, groups, outPerGroup, outHeight, outWidth, kernel, inPerGroup, residual } = parts;
-  const pixels = outHeight * outWidth;
   const depthCount = kernel[0] * kernel[1] * inPerGroup;
   const { region, groupFloats, positions } = allocateGroups(parts, to);
   const isNatural = groups === 1 || groupFloats === outPerGroup;
+  const pictures = picturesTogether(parts, plan, region.buffer, to);
+  const pixels = pictures * outHeight * outWidth;
   const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
   const vectors = groupFloats / LANES;
   const key = `${to.target.simd}${to.target.wide ? "_wide" : ""}_m${pixels}_w${outWidth}_k${depthCount}_n${outPerGroup}_g${groups}`;
@@ -47,7 +59,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     depth: plan.depth,
     depthCount,
     segments,
-    outer: chooseOuter(parts),
+    outer: chooseOuter(parts, pictures),
     activation: operation.activation,
     residualActivation: fusedResidual ? operation.residualActivation : "none",
   };
@@ -76,7 +88,43 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     choice,
     variant: plan.variant,
   };
-  finish(parts, to, region, positions, [call]);
+  if (pictures === 1) finish(parts, to, region, positions, [call]);
+  else to.forAllPictures(() => finish(parts, to, region, positions, eachOf(to.images / pictures, pictures, call)));
+}
+
+/** A call for each so many pictures. */
+function eachOf(count: number, pictures: number, call: Call): readonly Call[] {
+  const later = (address: Address, i: number): Address =>
+    address.kind === "buffer"
+      ? { ...address, offset: address.offset + i * pictures * imageBytes(address.buffer) }
+      : address;
+  return Array.from({ length: count }, (_, i) => ({ ...call, args: call.args.map((address) => later(address, i)) }));
+}
+
+/** Pictures of so few pixels are no multiple of a tile's height. */
+const FEW_PIXELS = 64;
+/** What pictures that are multiplied together may take of the input. */
+const INPUT_BYTES = 256_000;
+
+/**
+ * How many pictures are multiplied as one of many pixels: where buffers hold several without a border, as in training, and a picture is small
+ * beside the weights, which would come from the second-level cache or beyond for each.
+ */
+function picturesTogether(
+  { operation, kernel, groups, inPerGroup, outPerGroup, outHeight, outWidth, residual }: ConvolutionParts,
+  plan: DepthPlan,
+  output: Buffer,
+  to: Lowering,
+): number {
+  const isPointwise = [...kernel, ...operation.stride].every((length) => length === 1) && groups === 1;
+  const pixels = outHeight * outWidth;
+  const isSmall = pixels <= FEW_PIXELS && pixels * (inPerGroup + outPerGroup) < inPerGroup * outPerGroup;
+  if (to.isInference || !isPointwise || !isSmall || residual || plan.table) return 1;
+  const [input, ...others] = plan.buffers;
+  const isLine = (buffer: Buffer) =>
+    buffer.images === to.images && imageBytes(buffer) === outHeight * rowBytes(buffer) && !hasHalo(buffer);
+  if (!input || others.length > 0 || !isLine(input) || !isLine(output)) return 1;
+  return largestDivisor(to.images, Math.max(1, Math.floor(INPUT_BYTES / imageBytes(input))));
 }
 
 function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string {
@@ -99,10 +147,10 @@ function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string
 const STAYS_IN_CACHE = 400_000;
 
 /** Which side stays in cache while the other streams: channels outside when the weights are large and the picture is small. */
-function chooseOuter(parts: ConvolutionParts): "pixels" | "channels" {
+function chooseOuter(parts: ConvolutionParts, pictures: number): "pixels" | "channels" {
   if (parts.groups > 1) return "pixels";
   const weightBytes = parts.weights.length * FLOAT;
-  const inputBytes = parts.input.height * parts.input.width * parts.input.places.length * FLOAT;
+  const inputBytes = pictures * parts.input.height * parts.input.width * parts.input.places.length * FLOAT;
   const isSinglePixel = parts.outHeight * parts.outWidth === 1;
   return isSinglePixel || (weightBytes > STAYS_IN_CACHE / 2 && inputBytes < STAYS_IN_CACHE) ? "channels" : "pixels";
 }

@@ -159,6 +159,11 @@ export class Lowering {
     this.steps.push({ name: node.name, op, calls, reads, writes, scratch, macs, traffic });
   }
 
+  /** The steps that `lower` records run once, over all the pictures that buffers hold, instead of picture by picture. */
+  forAllPictures(lower: () => void): void {
+    lower();
+  }
+
   /** Bytes of the buffers that hold a node's inputs: of the channels that it reads. */
   #bytesRead(node: Node): ReadonlyMap<Buffer, number> {
     const bytes = new Map<Buffer, number>();

@@ -1,11 +1,11 @@
 import type { CompiledSubject } from "../compiler/compile.ts";
+import { largestDivisor } from "../compiler/layout.ts";
 import { supportsRelaxedSimd } from "../compiler/probe.ts";
 import type { Target } from "../compiler/target.ts";
 import { OptionError, UnsupportedError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import { emitStep } from "./emit_step.ts";
 import type { OptimizerName } from "./kernels/optimizer.ts";
-import { largestDivisor } from "./kernels/picture_loop.ts";
 import { lowerStep } from "./lower_step.ts";
 import { planParameters } from "./parameter_plan.ts";
 import type { StepGraph, StepNode } from "./step_graph.ts";

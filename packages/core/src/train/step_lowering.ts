@@ -55,8 +55,13 @@ export class StepLowering extends Lowering {
 
   /** A step that runs once, after all pictures went through the steps before it. */
   wholeStep(...step: Parameters<StepLowering["pictureStep"]>): void {
-    this.pictureStep(...step);
-    this.wholeSteps.add(this.steps.at(-1) as Step);
+    this.forAllPictures(() => this.pictureStep(...step));
+  }
+
+  override forAllPictures(lower: () => void): void {
+    const first = this.steps.length;
+    lower();
+    for (const step of this.steps.slice(first)) this.wholeSteps.add(step);
   }
 
   /** A step that runs for each picture. */

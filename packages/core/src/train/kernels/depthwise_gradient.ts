@@ -1,12 +1,13 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
+import { largestDivisor } from "../../compiler/layout.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Pair } from "../../graph/operations.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
 import { f32x4, i32, v128 } from "../../wasm/instructions.ts";
 import type { I32, Local } from "../../wasm/value_types.ts";
-import { eachPixel, largestDivisor, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
+import { eachPixel, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
 
 /**
  * The gradient of a convolution's kernel with a lane for each group: result[tap] += Σ x[pixel under the tap]·gradient[pixel], for one

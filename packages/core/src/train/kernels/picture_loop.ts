@@ -64,9 +64,3 @@ export function tilesOf(total: number, size: number): readonly Tiles[] {
     { first: count * size, size: rest, count: 1 },
   ].filter((tiles) => tiles.count > 0 && tiles.size > 0);
 }
-
-/** The largest divisor of `value` up to `most`. */
-export function largestDivisor(value: number, most: number): number {
-  for (let divisor = Math.min(most, value); divisor > 1; divisor--) if (value % divisor === 0) return divisor;
-  return 1;
-}

@@ -1,6 +1,7 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
 import { times } from "../../compiler/kernels/times.ts";
+import { largestDivisor } from "../../compiler/layout.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Activation } from "../../graph/operations.ts";
@@ -8,7 +9,7 @@ import type { FunctionBuilder } from "../../wasm/function_builder.ts";
 import { f32, f32x4, f64, f64x2, i32, v128 } from "../../wasm/instructions.ts";
 import type { I32, Local } from "../../wasm/value_types.ts";
 import { activationGradient, gradientConstants } from "./activation_gradient.ts";
-import { eachPixel, largestDivisor, type PictureSize, tilesOf, VECTOR, walker } from "./picture_loop.ts";
+import { eachPixel, type PictureSize, tilesOf, VECTOR, walker } from "./picture_loop.ts";
 
 /**
  * Two sums for each channel, added to what is there: Σx and Σx², or Σg and Σg·x with g = gradient·activation'(scale·x + shift).
