@@ -10,7 +10,7 @@ const cases: readonly TrainingCase[] = [
   { label: "MobileNet V2 0.5", model: "mobilenet_v2", options: { ...small, dropout: 0, width: 0.5 } },
   { label: "ShuffleNet V2 1.0", model: "shufflenet_v2", options: small },
   { label: "IGCV3-D", model: "igcv3_d_cifar" },
-  { label: "mobilenet_v2_cifar", model: "mobilenet_v2_cifar" },
+  { label: "mobilenet_v2_cifar", model: "mobilenet_v2_cifar", options: { dropout: 0 } },
 ];
 
 /** Printed by `--help`. */
