@@ -76,6 +76,11 @@ export function imageBytes(buffer: Buffer): number {
   return (buffer.halo.top + buffer.height + buffer.halo.bottom) * rowBytes(buffer);
 }
 
+/** Whether a buffer holds `images` pictures of `height` rows that follow each other, from picture to picture, as if they were one. */
+export function rowsFollow(buffer: Buffer, images: number, height: number): boolean {
+  return buffer.images === images && imageBytes(buffer) === height * rowBytes(buffer);
+}
+
 /** Bytes of one picture without its border. */
 export function pictureBytes(buffer: Buffer): number {
   return buffer.height * buffer.width * pixelBytes(buffer);

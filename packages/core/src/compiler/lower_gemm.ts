@@ -11,7 +11,7 @@ import {
   LANES,
   largestDivisor,
   type Place,
-  rowBytes,
+  rowsFollow,
   soleBuffer,
 } from "./layout.ts";
 import { inNaturalOrder } from "./lower_elementwise.ts";
@@ -121,8 +121,7 @@ function picturesTogether(
   const isSmall = pixels <= FEW_PIXELS && pixels * (inPerGroup + outPerGroup) < inPerGroup * outPerGroup;
   if (to.isInference || !isPointwise || !isSmall || residual || plan.table) return 1;
   const [input, ...others] = plan.buffers;
-  const isLine = (buffer: Buffer) =>
-    buffer.images === to.images && imageBytes(buffer) === outHeight * rowBytes(buffer) && !hasHalo(buffer);
+  const isLine = (buffer: Buffer) => rowsFollow(buffer, to.images, outHeight) && !hasHalo(buffer);
   if (!input || others.length > 0 || !isLine(input) || !isLine(output)) return 1;
   return largestDivisor(to.images, Math.max(1, Math.floor(INPUT_BYTES / imageBytes(input))));
 }

@@ -4,12 +4,12 @@ import {
   type Buffer,
   buffersOf,
   FLOAT,
-  imageBytes,
   LANES,
   type Place,
   pixelBytes,
   roundUpToLanes,
   rowBytes,
+  rowsFollow,
   runsOf,
   type View,
 } from "../compiler/layout.ts";
@@ -140,9 +140,7 @@ function isOneBlock(
   const isPointwise = [...kernel, ...stride].every((length) => length === 1);
   const isLarge = groups * inPerGroup * outPerGroup * FLOAT > LARGE_RESULT_BYTES;
   if (!isPointwise || !isLarge || height * width > FEW_PIXELS) return false;
-  return [...buffersOf(x), ...buffersOf(gradient)].every(
-    (buffer) => buffer.images === to.images && imageBytes(buffer) === height * rowBytes(buffer),
-  );
+  return [...buffersOf(x), ...buffersOf(gradient)].every((buffer) => rowsFollow(buffer, to.images, height));
 }
 
 /** Floats side by side in x that are multiplied together. */
