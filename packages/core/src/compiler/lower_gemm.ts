@@ -1,7 +1,7 @@
 import { isNode } from "../graph/graph.ts";
 import { allocateGroups, type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
-import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, otherTiles, type Segment, wholeTiles } from "./kernels/gemm_tiles.ts";
 import {
   type Buffer,
   FLOAT,
@@ -11,6 +11,7 @@ import {
   LANES,
   largestDivisor,
   type Place,
+  pixelBytes,
   rowsFollow,
   soleBuffer,
 } from "./layout.ts";
@@ -56,6 +57,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
     groups,
     groupInputBytes: plan.groupInputBytes,
     groupOutputBytes: groupFloats * FLOAT,
+    block: groups === 1 ? pixels : pixelBlock([...plan.buffers, region.buffer], segments),
     depth: plan.depth,
     depthCount,
     segments,
@@ -140,6 +142,16 @@ function gemmName(parts: ConvolutionParts, spec: GemmSpec, to: Lowering): string
     ...activations.map((activation) => `_${activation}`),
     `__${to.target.simd}_k${inPerGroup}_n${outPerGroup}_m${spec.pixels}_${hash(spec)}`,
   ].join("");
+}
+
+/** What a block's pixels may take of a grouped product's inputs and outputs. */
+const GROUPED_BLOCK_BYTES = 32 * 1024;
+
+/** Pixels that all groups of a product do before the next ones. */
+function pixelBlock(buffers: readonly Buffer[], segments: readonly Segment[]): number {
+  const bytes = buffers.reduce((sum, buffer) => sum + pixelBytes(buffer), 0);
+  const unit = wholeTiles(segments);
+  return Math.max(1, Math.floor(GROUPED_BLOCK_BYTES / bytes / unit)) * unit;
 }
 
 /** Bytes that may stay in the second-level cache beside what streams through it. */

@@ -6,7 +6,7 @@ import {
   hash,
   packedWeights,
 } from "./convolution_parts.ts";
-import { chooseSegments, otherTiles, type Segment } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, otherTiles, type Segment, wholeTiles } from "./kernels/gemm_tiles.ts";
 import {
   positionsOf,
   scratchBytes,
@@ -143,16 +143,10 @@ function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering)
 
 /** Tiles of the picture to do at a time: about equal blocks, each of a whole number of every segment's rows. */
 function blockOf(segments: readonly Segment[], tiles: number, tileBytes: number): number {
-  const unit = segments.reduce((product, { rows }) => leastCommonMultiple(product, rows), 1);
+  const unit = wholeTiles(segments);
   const most = Math.max(unit, Math.min(MOST_TILES, Math.floor(BLOCK_BYTES / tileBytes)));
   const blocks = Math.ceil(tiles / most);
   return Math.ceil(tiles / blocks / unit) * unit;
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  let multiple = Math.max(a, b);
-  while (multiple % a !== 0 || multiple % b !== 0) multiple++;
-  return multiple;
 }
 
 /** The order of the weights as they travel: the taps of each channel one after another. */

@@ -1,5 +1,6 @@
 import { hash, suitsLanesOfGroups } from "../compiler/convolution_parts.ts";
 import { noPadding, windowBorder } from "../compiler/halo.ts";
+import type { Stride } from "../compiler/kernels/elementwise.ts";
 import {
   type Buffer,
   buffersOf,
@@ -15,11 +16,11 @@ import {
 } from "../compiler/layout.ts";
 import { copied, inNaturalOrder, inPlanes, strideNames, strideOf } from "../compiler/lower_elementwise.ts";
 import { at, atPixel, channelwiseLayout, inOrder } from "../compiler/lowering.ts";
-import type { Call } from "../compiler/plan.ts";
+import type { Address, Call } from "../compiler/plan.ts";
 import { invariant } from "../errors.ts";
 import type { Padding, Pair, Window } from "../graph/operations.ts";
 import { type DepthwiseGradientSpec, depthwiseGradientKernel } from "./kernels/depthwise_gradient.ts";
-import { type KernelGradientSpec, kernelGradientKernel } from "./kernels/kernel_gradient.ts";
+import { type KernelGradientSpec, kernelGradientKernel, multiplyAdds } from "./kernels/kernel_gradient.ts";
 import type { StepNode, StepOperationOf } from "./step_graph.ts";
 import type { StepLowering } from "./step_lowering.ts";
 
@@ -62,67 +63,130 @@ function windowStride({ stride }: Parts, buffer: Buffer) {
   return { pixelBytes: stride[1] * pixelBytes(buffer), rowBytes: stride[0] * rowBytes(buffer) };
 }
 
+/** One side of a product: floats side by side in each group, and how they lie from pixel to pixel. */
+interface Side {
+  readonly floats: number;
+  readonly stride: Stride;
+  readonly groupBytes: number;
+  readonly first: Address;
+}
+
+/** The product of a stretch of x with the gradient: a row of its result for each float of one side, a column for each of the other. */
+interface Product {
+  readonly stretch: Stretch;
+  readonly rows: Side;
+  readonly columns: Side;
+  /** Floats from row to row, and where a group's result begins among those of all products. */
+  readonly pitch: number;
+  readonly start: number;
+}
+
 /** Dense or grouped, as matrix products: one for each stretch of floats that lie side by side in x. */
 function lowerProduct(original: Parts, to: StepLowering): void {
   const parts = withUniformGroups(original, to);
-  const { node, x, gradient, kernel, dilation, groups, inPerGroup, outPerGroup, padding } = parts;
-  const first: View = { ...x, places: x.places.slice(0, inPerGroup) };
-  const vectors = roundUpToLanes(outPerGroup) / LANES;
-  const pitch = vectors * LANES;
-  const output = gradient.places[0] as Place;
-  const stretches = stretchesOf(parts, first);
+  const { node, x, gradient, kernel, groups, inPerGroup, outPerGroup } = parts;
   const images = isOneBlock(parts, to) ? to.images : 1;
-  const rows = stretches.reduce((sum, { floats }) => sum + floats, 0);
-  const result = to.line(node.name, groups * rows * pitch, "sums");
-  const rowOf = new Map<number, number>();
-  let row = 0;
-  const calls = stretches.map(({ buffer, channel, kh, kw, floats, entries }): Call => {
+  const stretches = stretchesOf(parts, { ...x, places: x.places.slice(0, inPerGroup) });
+  const isTransposed = fillsMoreLanesTransposed(stretches, outPerGroup, to);
+  const products = productsOf(parts, stretches, isTransposed);
+  const groupFloats = products.reduce((sum, { rows, pitch }) => sum + rows.floats * pitch, 0);
+  const result = to.line(node.name, groups * groupFloats, "sums");
+  const calls = products.map(({ rows, columns, pitch, start }): Call => {
     const spec: KernelGradientSpec = {
       height: images * gradient.height,
       width: gradient.width,
-      x: windowStride(parts, buffer),
-      gradient: strideOf(output.buffer),
-      inputs: floats,
-      vectors,
+      single: rows.stride,
+      vector: columns.stride,
+      rows: rows.floats,
+      vectors: pitch / LANES,
       groups,
-      groupInputBytes: groups === 1 ? 0 : groupStep(x.places, inPerGroup) * FLOAT,
-      groupOutputBytes: groups === 1 ? 0 : groupStep(gradient.places, outPerGroup) * FLOAT,
+      groupSingleBytes: rows.groupBytes,
+      groupVectorBytes: columns.groupBytes,
       resultRowBytes: pitch * FLOAT,
-      groupResultBytes: rows * pitch * FLOAT,
+      groupResultBytes: groupFloats * FLOAT,
     };
-    for (const { entry, float } of entries) rowOf.set(entry, row + float);
-    const name = `f32_kernel_gradient_${floats}x${outPerGroup}_g${groups}_${spec.height}x${spec.width}__${to.target.simd}_${hash(spec)}`;
-    const call = {
+    const name = `f32_kernel_gradient_${rows.floats}x${columns.floats}_g${groups}_${spec.height}x${spec.width}__${to.target.simd}_${hash(spec)}`;
+    return {
       kernel: to.kernel(name, (n) => kernelGradientKernel(n, spec, to.target)),
-      args: [
-        atPixel(buffer, kh * dilation[0] - padding.top, kw * dilation[1] - padding.left, channel),
-        atPixel(output.buffer, 0, 0, output.channel),
-        at(result, row * pitch * FLOAT),
-      ],
+      args: [rows.first, columns.first, at(result, start * FLOAT)],
       units: 1,
       grain: 1,
     };
-    row += floats;
-    return call;
   });
-  to[images === 1 ? "pictureStep" : "wholeStep"](
-    node,
-    calls,
-    [...buffersOf(x), ...buffersOf(gradient), result],
-    [result],
-    macsOf(parts),
-  );
-  const out = groups * outPerGroup;
+  const step = images === 1 ? "pictureStep" : "wholeStep";
+  to[step](node, calls, [...buffersOf(x), ...buffersOf(gradient), result], [result], macsOf(parts));
+  const inGroup = placesInGroup(products, isTransposed);
   to.numbersOf.set(node.id, {
     buffer: result,
     at: (element) => {
-      const [entry, oc] = [Math.floor(element / out), element % out];
-      const group = Math.floor(oc / outPerGroup);
-      return (group * rows + (rowOf.get(entry) as number)) * pitch + (oc % outPerGroup);
+      const [entry, channel] = [Math.floor(element / (groups * outPerGroup)), element % (groups * outPerGroup)];
+      const [group, oc] = [Math.floor(channel / outPerGroup), channel % outPerGroup];
+      return group * groupFloats + (inGroup.get(entry) as (oc: number) => number)(oc);
     },
   });
-  invariant(kernel[0] * kernel[1] * inPerGroup === rowOf.size, `the gradient of "${node.name}" misses inputs`);
+  invariant(kernel[0] * kernel[1] * inPerGroup === inGroup.size, `the gradient of "${node.name}" misses inputs`);
 }
+
+/** @param isTransposed whether outputs are the rows and inputs the columns, instead of the other way round */
+function productsOf(parts: Parts, stretches: readonly Stretch[], isTransposed: boolean): readonly Product[] {
+  const { x, gradient, groups, inPerGroup, outPerGroup, dilation, padding } = parts;
+  const groupBytes = (view: View, perGroup: number) => (groups === 1 ? 0 : groupStep(view.places, perGroup) * FLOAT);
+  const output = gradient.places[0] as Place;
+  const outputs: Side = {
+    floats: outPerGroup,
+    stride: strideOf(output.buffer),
+    groupBytes: groupBytes(gradient, outPerGroup),
+    first: atPixel(output.buffer, 0, 0, output.channel),
+  };
+  let start = 0;
+  return stretches.map((stretch) => {
+    const { buffer, channel, kh, kw, floats } = stretch;
+    const inputs: Side = {
+      floats,
+      stride: windowStride(parts, buffer),
+      groupBytes: groupBytes(x, inPerGroup),
+      first: atPixel(buffer, kh * dilation[0] - padding.top, kw * dilation[1] - padding.left, channel),
+    };
+    const [rows, columns] = isTransposed ? [outputs, inputs] : [inputs, outputs];
+    const product = { stretch, rows, columns, pitch: roundUpToLanes(columns.floats), start };
+    start += rows.floats * product.pitch;
+    return product;
+  });
+}
+
+/** For each entry of the kernel (taps, then channels of a group): where in a group's results its number for an output channel is. */
+function placesInGroup(
+  products: readonly Product[],
+  isTransposed: boolean,
+): ReadonlyMap<number, (oc: number) => number> {
+  return new Map(
+    products.flatMap(({ stretch, pitch, start }) =>
+      stretch.entries.map(({ entry, float }) => {
+        const place = (oc: number) => start + (isTransposed ? oc * pitch + float : float * pitch + oc);
+        return [entry, place] as const;
+      }),
+    ),
+  );
+}
+
+/** A product with this share of another's multiply-adds is the faster one, whatever else differs. */
+const CLEARLY_FEWER = 0.9;
+
+/** Whether vectors of inputs, each multiplied with single outputs, fill clearly more lanes than vectors of outputs. */
+function fillsMoreLanesTransposed(
+  stretches: readonly Stretch[],
+  outPerGroup: number,
+  { target }: StepLowering,
+): boolean {
+  const count = (rows: number, columns: number) =>
+    multiplyAdds({ rows, vectors: roundUpToLanes(columns) / LANES }, target);
+  const total = (of: (floats: number) => number) => stretches.reduce((sum, { floats }) => sum + of(floats), 0);
+  const [asIs, transposed] = [total((n) => count(n, outPerGroup)), total((n) => count(outPerGroup, n))];
+  return transposed < CLEARLY_FEWER * asIs;
+}
+
+/** Floats of a group's stretches for each of its channels, from which on a copy without gaps is cheaper. */
+const MOST_GAPS = 1.5;
 
 /** Where a result is larger than this, it should not come by for each picture of few pixels. */
 const LARGE_RESULT_BYTES = 16_000;
@@ -205,10 +269,14 @@ function withUniformGroups(parts: Parts, to: StepLowering): Parts {
   return { ...parts, x, gradient };
 }
 
-/** Whether a group's channels lie in stretches of less than a vector on average: each is a product, which reads all of the gradient. */
+/**
+ * Whether a group's channels lie in stretches of less than a vector on average: each is a product, which reads all of the gradient; or have
+ * gaps between them that are multiplied like channels.
+ */
 function isScattered({ places, ...picture }: View, perGroup: number): boolean {
-  const { length } = runsOf({ ...picture, places: places.slice(0, perGroup) });
-  return length > 1 && length * LANES > perGroup;
+  const runs = runsOf({ ...picture, places: places.slice(0, perGroup) });
+  const floats = runs.reduce((sum, { slots }) => sum + slots.length, 0);
+  return (runs.length > 1 && runs.length * LANES > perGroup) || floats > MOST_GAPS * perGroup;
 }
 
 /** The border that a copy of x needs. */

@@ -52,8 +52,8 @@ export interface DepthList {
 /**
  * A convolution as a matrix product: M pixels, K inputs a pixel (taps and channels), N output channels.
  *
- * The loop nest: groups · segments · (pixels ⊃ channels, or channels ⊃ pixels) · K. The tile's sums stay in registers; an input float is
- * copied to all lanes and multiplied with `vectors` weight vectors, which lie packed in the order of their use.
+ * The loop nest: blocks of pixels · groups · segments · (pixels ⊃ channels, or channels ⊃ pixels) · K. The tile's sums stay in registers; an
+ * input float is copied to all lanes and multiplied with `vectors` weight vectors, which lie packed in the order of their use.
  */
 export interface GemmSpec {
   /** M, and the output's width that `wrapBytes` counts in. */
@@ -65,6 +65,8 @@ export interface GemmSpec {
   readonly groups: number;
   readonly groupInputBytes: number;
   readonly groupOutputBytes: number;
+  /** Pixels that all groups do before the next ones: each group reads and writes its part of the same lines of the cache. */
+  readonly block: number;
   /** The walk over a pixel's inputs. Runs and lists hold for every group; of a table each group has its own. */
   readonly depth: readonly (DepthRun | DepthRuns | DepthList | DepthTable)[];
   /** K. */
@@ -124,6 +126,9 @@ class GemmEmitter {
   readonly #residual: Local<"i32"> | undefined;
   readonly #groupWeights: Local<"i32">;
   readonly #groupTable: Local<"i32"> | undefined;
+  /** Pixels of the block at work. */
+  #start: I32;
+  #end: I32;
 
   constructor(f: FunctionBuilder, p: Params, spec: GemmSpec, target: Target) {
     this.#f = f;
@@ -136,32 +141,51 @@ class GemmEmitter {
     this.#residual = p["residual"];
     this.#groupWeights = p["weights"] as Local<"i32">;
     this.#groupTable = p["table"];
+    const isSplit = spec.outer === "pixels";
+    this.#start = isSplit ? (p["start"] as Local<"i32">) : i32.const(0);
+    this.#end = isSplit ? (p["end"] as Local<"i32">) : i32.const(spec.pixels);
   }
 
   emit(): void {
-    const { groups, segments } = this.#spec;
+    const { groups, pixels, block } = this.#spec;
     const f = this.#f;
-    if (groups === 1) {
-      for (const i of segments.keys()) this.#segment(i);
-      return;
+    if (groups === 1) this.#group();
+    else if (block >= pixels) this.#groups();
+    else {
+      const [start, end] = [this.#start, this.#end];
+      f.for({ name: "block", from: start, to: end, step: block }, (from) => {
+        const to = i32.add(from, block);
+        this.#start = from;
+        this.#end = f.let("blockEnd", select(i32.lt_s(to, end), to, end));
+        this.#groups();
+        this.#moveGroups(-groups);
+      });
     }
-    f.repeat({ name: "group", from: 0, to: groups, step: 1 }, () => {
-      for (const i of segments.keys()) this.#segment(i);
-      this.#nextGroup();
+  }
+
+  #groups(): void {
+    this.#f.repeat({ name: "group", from: 0, to: this.#spec.groups, step: 1 }, () => {
+      this.#group();
+      this.#moveGroups(1);
     });
   }
 
-  #nextGroup(): void {
+  #group(): void {
+    for (const i of this.#spec.segments.keys()) this.#segment(i);
+  }
+
+  /** The bases, by so many groups. */
+  #moveGroups(count: number): void {
     const f = this.#f;
     const { segments, depthCount, groupInputBytes, groupOutputBytes } = this.#spec;
-    const advance = (local: Local<"i32"> | undefined, bytes: number) => {
-      if (local && bytes !== 0) f.set(local, i32.add(local, bytes));
+    const move = (local: Local<"i32"> | undefined, bytes: number) => {
+      if (local && bytes !== 0) f.set(local, i32.add(local, count * bytes));
     };
-    for (const input of this.#inputs) advance(input, groupInputBytes);
-    advance(this.#output, groupOutputBytes);
-    advance(this.#residual, groupOutputBytes);
-    advance(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
-    advance(this.#groupTable, depthCount * FLOAT);
+    for (const input of this.#inputs) move(input, groupInputBytes);
+    move(this.#output, groupOutputBytes);
+    move(this.#residual, groupOutputBytes);
+    move(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
+    move(this.#groupTable, depthCount * FLOAT);
   }
 
   /** All tiles of one shape. */
@@ -216,9 +240,7 @@ class GemmEmitter {
   /** The loop over pixels. The last tile is moved back to end with the last pixel: what it computes twice is the same. */
   #pixelTiles(segment: Segment, index: number, body: (tile: TileState) => void): void {
     const f = this.#f;
-    const isSplit = this.#spec.outer === "pixels";
-    const start = isSplit ? (this.#p["start"] as Local<"i32">) : i32.const(0);
-    const end = isSplit ? (this.#p["end"] as Local<"i32">) : i32.const(this.#spec.pixels);
+    const [start, end] = [this.#start, this.#end];
     const { rows } = segment;
     const tile = this.#tileState(segment, index);
     f.for({ name: `m${index}`, from: start, to: end, step: rows }, (m) => {

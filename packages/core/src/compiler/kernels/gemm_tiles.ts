@@ -97,6 +97,17 @@ function chooseRows(pixels: number, most: number): number {
   return best;
 }
 
+/** The least number of pixels that is a whole number of every segment's rows. */
+export function wholeTiles(segments: readonly Segment[]): number {
+  return segments.reduce((product, { rows }) => leastCommonMultiple(product, rows), 1);
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let multiple = Math.max(a, b);
+  while (multiple % a !== 0 || multiple % b !== 0) multiple++;
+  return multiple;
+}
+
 /** Steps of K in a trip: about 48 multiply-adds. */
 export function unrolledSteps({ rows, vectors }: Segment): number {
   return Math.max(2, Math.floor(48 / (rows * vectors)));
