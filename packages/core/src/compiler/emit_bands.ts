@@ -13,8 +13,8 @@ export interface BandSurroundings {
 }
 
 /** The rows of the output that a band computes. */
-interface BandRows {
-  /** The share's first row; the band's first one, and the row after its last. */
+export interface BandRows {
+  /** The first row of the bands done one after another; this band's first one, and the row after its last. */
   readonly start: Local<"i32">;
   readonly from: Local<"i32">;
   readonly to: Local<"i32">;
@@ -33,17 +33,17 @@ interface BandState {
 }
 
 /**
- * The rows `start` to `end` of a block's output, band by band. At each band, the rows of a buffer that the band before computed and
- * this one reads again move to the buffer's start; rows that lie in the border are set to zero; then each step computes the rows that
- * are missing.
+ * A block's output, band by band. At each band, the rows of a buffer that the band before computed and this one reads again move to the
+ * buffer's start; rows that lie in the border are set to zero; then each step computes the rows that are missing.
+ *
+ * @returns what writes the code of one band; it stands once in the code, in a loop over bands
  */
-export function emitBands(
+export function beginBands(
   f: FunctionBuilder,
   bands: Bands,
   thread: Local<"i32"> | undefined,
-  share: { readonly start: Local<"i32">; readonly end: Local<"i32"> },
   around: BandSurroundings,
-): void {
+): (rows: BandRows) => void {
   const bases = bands.buffers.map(({ band }) => {
     const first = i32.const(around.addressOf(band));
     return thread ? f.let("band", i32.add(first, i32.mul(thread, imageBytes(band)))) : first;
@@ -51,16 +51,13 @@ export function emitBands(
   bands.buffers.forEach(({ border }, i) => {
     if (border) f.invoke(around.handleOf(border.kernel), [bases[i] as I32, i32.const(0), i32.const(1)]);
   });
-  f.for({ name: "row", from: share.start, to: share.end, step: bands.rows }, (from) => {
-    const to = f.let("bandEnd", i32.add(from, bands.rows));
-    f.if(i32.gt_s(to, share.end), () => f.set(to, share.end));
-    const rows = { start: share.start, from, to };
+  return (rows) => {
     const states = bands.buffers.map((buffer, i) => beginBand(f, bands, buffer, bases[i] as I32, rows));
     for (const step of bands.steps) {
       const own = states.find(({ buffer }) => step.writes.includes(buffer.whole)) ?? rows;
       for (const call of step.calls) if (isRowCall(call)) emitCall(f, call, own, states, around);
     }
-  });
+  };
 }
 
 /** Keeps, clears, and says what is to be computed. */

@@ -136,6 +136,7 @@ function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering)
     args,
     units: tiles,
     grain: Math.max(...segments.map((segment) => segment.rows)),
+    block: spec.block,
     choice: { key, tile, others: otherTiles(to.target, tiles, vectors, tile) },
   };
   finish(parts, to, region, positions, [call], [scratch]);

@@ -53,6 +53,8 @@ export interface Call {
   readonly units: number;
   /** Threads get whole multiples of this many units. */
   readonly grain: number;
+  /** Units that the kernel does with one walk over its weights, if several grains: fewer cost another walk. */
+  readonly block?: number | undefined;
   /** How it goes over the rows of the picture it writes, if it can be called for a few of them at a time; or that it sets a border. */
   readonly rows?: RowWork | "border" | undefined;
   readonly choice?: TileChoice | undefined;
