@@ -27,13 +27,13 @@ export interface Claims {
    * Pieces of a task, until none is left.
    *
    * @param task its number
-   * @param pieces how many pieces a share has, or each share: fewer than 32,768
+   * @param pieces how many pieces a share has: fewer than 32,768
    */
   eachPiece(
     f: FunctionBuilder,
     task: number,
     team: Team,
-    pieces: I32 | ((share: Local<"i32">) => I32),
+    pieces: (share: Local<"i32">) => I32,
     body: (piece: Piece) => void,
   ): void;
 }
@@ -82,7 +82,7 @@ export function emitClaims(module: ModuleBuilder, address: number, tasks: number
       const share = f.let("share", thread);
       f.repeat({ name: "helped", from: 0, to: present, step: 1 }, (helped) => {
         const isTaken = f.let("isTaken", i32.gt_u(helped, 0));
-        const pieces = f.let("pieces", typeof piecesOf === "function" ? piecesOf(share) : piecesOf);
+        const pieces = f.let("pieces", piecesOf(share));
         const word = f.let("word", i32.add(i32.mul(share, shareBytes(tasks)), address + task * WORD));
         const end = f.let("end", select(isTaken, i32.const(BACK), i32.const(FRONT)));
         f.loop((again) => {

@@ -81,10 +81,8 @@ function planMemory(lowered: Lowered, target: Target): MemoryPlan {
   const profile = target.profile ? next : undefined;
   if (profile !== undefined) next = roundUp(next + (lowered.steps.length + 1) * 8, CACHE_LINE);
   const control = target.threads > 1 ? next : undefined;
-  if (control !== undefined) next += CONTROL_BYTES;
-  const claims = control === undefined ? undefined : next;
-  if (claims !== undefined) next += claimsBytes(tasksOf(lowered).length, target.threads);
-  return { arena, arenaStart, constants, travelling, constantBytes, madeBytes, profile, control, claims, end: next };
+  if (control !== undefined) next += CONTROL_BYTES + claimsBytes(tasksOf(lowered).length, target.threads);
+  return { arena, arenaStart, constants, travelling, constantBytes, madeBytes, profile, control, end: next };
 }
 
 /** What calls read, each once, and what that is made of. */

@@ -10,7 +10,7 @@ import { type Buffer, imageBytes } from "./layout.ts";
 import type { Lowered } from "./lower.ts";
 import type { Address, Bands, Call, Constant } from "./plan.ts";
 import type { Target } from "./target.ts";
-import { emitThreads } from "./threads.ts";
+import { CONTROL_BYTES, emitThreads } from "./threads.ts";
 
 /** Where everything lies in the module's memory. */
 export interface MemoryPlan {
@@ -23,9 +23,8 @@ export interface MemoryPlan {
   readonly constantBytes: number;
   readonly madeBytes: number;
   readonly profile: number | undefined;
-  /** The threads' meeting point, and the words by which they help each other; undefined for one thread. */
+  /** The threads' meeting point, and behind it the words by which they help each other; undefined for one thread. */
   readonly control: number | undefined;
-  readonly claims: number | undefined;
   readonly end: number;
 }
 
@@ -63,9 +62,13 @@ export function emitRun(
   now: FunctionHandle<readonly ["f64"]> | undefined,
 ): void {
   const meet = plan.control === undefined ? undefined : emitThreads(module, plan.control);
-  const tasks = new Map(tasksOf(lowered).map((task, i) => [task, i]));
-  invariant(tasks.size === tasksOf(lowered).length, "a call stands in two steps");
-  const claims = plan.claims === undefined ? undefined : emitClaims(module, plan.claims, tasks.size, target.threads);
+  const list = tasksOf(lowered);
+  const tasks = new Map(list.map((task, i) => [task, i]));
+  invariant(tasks.size === list.length, "a call stands in two steps");
+  const claims =
+    plan.control === undefined
+      ? undefined
+      : emitClaims(module, plan.control + CONTROL_BYTES, tasks.size, target.threads);
   const params = { thread: "i32", threads: "i32" } as const;
   const run = module.function("run", { params, results: [], export: "run" }, (f, { thread, threads }) => {
     const helpers = claims && { thread, threads, compiledThreads: target.threads, claims, tasks };
@@ -129,12 +132,18 @@ function emitShare(
     return;
   }
   const pieces = piecesOf(call, compiledThreads);
-  claims.eachPiece(f, task, { thread, threads }, i32.const(pieces), ({ share, number }) => {
-    const first = f.let("first", boundary(share));
-    const count = f.let("count", i32.sub(boundary(i32.add(share, 1)), first));
-    const inShare = (piece: I32) => i32.add(first, i32.div_u(i32.mul(count, piece), pieces));
-    invoke(inShare(number), inShare(i32.add(number, 1)));
-  });
+  claims.eachPiece(
+    f,
+    task,
+    { thread, threads },
+    () => i32.const(pieces),
+    ({ share, number }) => {
+      const first = f.let("first", boundary(share));
+      const count = f.let("count", i32.sub(boundary(i32.add(share, 1)), first));
+      const inShare = (piece: I32) => i32.add(first, i32.div_u(i32.mul(count, piece), pieces));
+      invoke(inShare(number), inShare(i32.add(number, 1)));
+    },
+  );
 }
 
 /** A block in bands: a thread's share of its rows, or all of them. */

@@ -65,7 +65,7 @@ export interface GemmSpec {
   readonly groups: number;
   readonly groupInputBytes: number;
   readonly groupOutputBytes: number;
-  /** Pixels that all groups do before the next ones: each group reads and writes its part of the same lines of the cache. */
+  /** Pixels that all groups do before the next ones, or all pixels, as with a single group: each group reads and writes its part of the same lines of the cache. */
   readonly block: number;
   /** The walk over a pixel's inputs. Runs and lists hold for every group; of a table each group has its own. */
   readonly depth: readonly (DepthRun | DepthRuns | DepthList | DepthTable)[];
@@ -149,29 +149,26 @@ class GemmEmitter {
   emit(): void {
     const { groups, pixels, block } = this.#spec;
     const f = this.#f;
-    if (groups === 1) this.#group();
-    else if (block >= pixels) this.#groups();
-    else {
-      const [start, end] = [this.#start, this.#end];
-      f.for({ name: "block", from: start, to: end, step: block }, (from) => {
-        const to = i32.add(from, block);
-        this.#start = from;
-        this.#end = f.let("blockEnd", select(i32.lt_s(to, end), to, end));
-        this.#groups();
-        this.#moveGroups(-groups);
-      });
+    if (block >= pixels) {
+      this.#groups();
+      return;
     }
-  }
-
-  #groups(): void {
-    this.#f.repeat({ name: "group", from: 0, to: this.#spec.groups, step: 1 }, () => {
-      this.#group();
-      this.#moveGroups(1);
+    const [start, end] = [this.#start, this.#end];
+    f.for({ name: "block", from: start, to: end, step: block }, (from) => {
+      const to = i32.add(from, block);
+      this.#start = from;
+      this.#end = f.let("blockEnd", select(i32.lt_s(to, end), to, end));
+      this.#groups();
+      this.#moveGroups(-groups);
     });
   }
 
-  #group(): void {
-    for (const i of this.#spec.segments.keys()) this.#segment(i);
+  #groups(): void {
+    const { groups, segments } = this.#spec;
+    times(this.#f, groups, "group", () => {
+      for (const i of segments.keys()) this.#segment(i);
+      if (groups > 1) this.#moveGroups(1);
+    });
   }
 
   /** The bases, by so many groups. */

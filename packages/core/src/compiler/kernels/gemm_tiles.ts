@@ -13,7 +13,7 @@ export interface Segment {
  * How many sums a tile may hold. V8 leaves 15 of 16 vector registers; a tile needs its sums, the weight vectors and one input.
  * 12 = 6x8 or 12x4; separate multiply and add needs one register more, so 10 = 5x8 there.
  */
-function tileSums(target: Target): number {
+export function tileSums(target: Target): number {
   return target.simd === "relaxed" ? 12 : 10;
 }
 

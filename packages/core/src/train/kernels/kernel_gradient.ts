@@ -1,4 +1,5 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
+import { tileSums } from "../../compiler/kernels/gemm_tiles.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
 import { times } from "../../compiler/kernels/times.ts";
 import { FLOAT, largestDivisor } from "../../compiler/layout.ts";
@@ -104,7 +105,7 @@ function blocks(f: FunctionBuilder, spec: KernelGradientSpec, target: Target, ba
  * joins pairs of them.
  */
 function columnTiles({ vectors, rows }: ProductShape, target: Target): readonly (Tiles & { height: number })[] {
-  const sums = target.simd === "relaxed" ? 12 : 10;
+  const sums = tileSums(target);
   const withHeight = (tiles: Tiles) => {
     const most = Math.floor((target.wide && tiles.size % 2 === 0 ? 2 * sums : sums) / tiles.size);
     return { ...tiles, height: Math.max(1, Math.min(rows, most)) };
