@@ -28,7 +28,7 @@ interface Course {
   readonly pictures: { readonly train: number };
   readonly recipe: Recipe;
   readonly augmentation: Augmentation;
-  readonly teacher?: { readonly network: string; readonly hash: string };
+  readonly teachers?: TrainingRecord["teachers"];
   readonly records: readonly EpochRecord[];
 }
 
@@ -49,7 +49,7 @@ async function add(file: string): Promise<void> {
 async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array): Promise<TrainingRecord> {
   const stored = readNetwork(bytes);
   const { parameters, macs } = describe(stored.network);
-  const { recipe, augmentation, teacher, records, data, pictures } = course;
+  const { recipe, augmentation, teachers, records, data, pictures } = course;
   return {
     network: name,
     data,
@@ -60,7 +60,7 @@ async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array)
     command: commandOf(name, course),
     recipe: { ...recipe },
     augmentation: { ...augmentation },
-    ...(teacher && { teacher }),
+    ...(teachers && { teachers }),
     epochs: records.map(({ epoch, trainLoss, trainTop1, validationLoss, validationTop1, imagesPerSecond }) => ({
       ...{ epoch, trainLoss, trainTop1, imagesPerSecond: Math.round(imagesPerSecond) },
       validationLoss: validationLoss ?? Number.NaN,
@@ -73,12 +73,12 @@ async function recordOf(name: TrainedNetwork, course: Course, bytes: Uint8Array)
 const isSpelledOut: ReadonlySet<string> = new Set(["optimizer", "rate", "decay"]);
 
 /** The command that gives the same weights: every setting that is not the default. */
-function commandOf(name: string, { data, recipe, teacher }: Course): string {
+function commandOf(name: string, { data, recipe, teachers }: Course): string {
   const options = Object.entries(recipe)
     .filter(([key, value]) => isSpelledOut.has(key) || defaultRecipe[key as keyof Recipe] !== value)
     .filter(([key]) => key !== "momentum" && key !== "bodyRate")
     .map(([key, value]) => `${dashed(key)} ${value}`);
-  if (teacher) options.push(`--teacher ${teacher.network}`);
+  if (teachers) options.push(`--teacher ${teachers.map(({ network }) => network).join(",")}`);
   return ["depthwise train", data, "--model", name, ...options, "--wide", "-o", `${name}.safetensors`].join(" ");
 }
 

@@ -61,8 +61,8 @@ export interface TrainingRecord {
   /** The recipe in full: optimizer, rates, decay, seed, augmentation. */
   readonly recipe: Readonly<Record<string, unknown>>;
   readonly augmentation: Readonly<Record<string, unknown>>;
-  /** The network whose answers were learned beside the labels, and a hash of its weights. */
-  readonly teacher?: { readonly network: string; readonly hash: string };
+  /** The networks whose answers were learned beside the labels (the mean of several), and hashes of their weights. */
+  readonly teachers?: readonly { readonly network: string; readonly hash: string }[];
   /** The course, an entry an epoch. */
   readonly epochs: readonly {
     readonly epoch: number;

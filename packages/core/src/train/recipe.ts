@@ -18,7 +18,7 @@ export interface Recipe {
   readonly warmUp: number;
   /** Share of each target that is spread over all classes (Szegedy et al., arXiv:1512.00567). */
   readonly labelSmoothing: number;
-  /** Share of each target that is the teacher's answer (see `Teacher`). Default: no teacher. */
+  /** Share of each target that is the teachers' answer (see `Teacher`). Default: no teacher. */
   readonly teacherShare?: number | undefined;
   /** Decay of the moving average of the weights, a step. 0: none. */
   readonly averageDecay: number;

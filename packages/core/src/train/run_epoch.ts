@@ -4,7 +4,7 @@ import { seededRandom } from "../random.ts";
 import { largest } from "./class_scores.ts";
 import type { Recipe } from "./recipe.ts";
 import { averageDecayAt, rateAt } from "./schedule.ts";
-import type { LoadedTeacher } from "./teacher.ts";
+import type { LoadedTeachers } from "./teacher.ts";
 import type { TrainingInstance } from "./training_instance.ts";
 import { createTurns } from "./turns.ts";
 
@@ -33,7 +33,7 @@ export interface EpochRun {
   readonly instance: TrainingInstance;
   readonly network: Network;
   readonly recipe: Recipe;
-  readonly teacher: LoadedTeacher | undefined;
+  readonly teachers: LoadedTeachers | undefined;
   /** From 0. */
   readonly epoch: number;
   /** Steps of an epoch. */
@@ -50,7 +50,7 @@ export async function runEpoch(
   run: EpochRun,
   batches: AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>,
 ): Promise<{ readonly progress: EpochProgress; readonly imagesPerSecond: number }> {
-  const { instance, network, recipe, teacher, epoch, steps, begun, signal, onStep } = run;
+  const { instance, network, recipe, teachers, epoch, steps, begun, signal, onStep } = run;
   const fillMasks = maskFiller(instance, network, recipe.seed);
   const turn = createTurns();
   const start = performance.now();
@@ -61,7 +61,7 @@ export async function runEpoch(
     signal?.throwIfAborted();
     if (passed++ < begun.steps) continue;
     const step = epoch * steps + done;
-    fill(instance, batch, goalsOf(batch, recipe, teacher));
+    fill(instance, batch, goalsOf(batch, recipe, teachers));
     fillMasks(step);
     const { loss, gradientNorm, rate } = takeStep(instance, recipe, step, steps);
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
@@ -105,11 +105,11 @@ export function diverged(where: string, rate: number): DepthwiseError {
   });
 }
 
-/** What is to be learned, `[batch, classes]`: the targets, smoothed, and what the teacher says. */
-function goalsOf({ pictures, targets }: TrainingBatch, recipe: Recipe, teacher?: LoadedTeacher): Float32Array {
+/** What is to be learned, `[batch, classes]`: the targets, smoothed, and what the teachers say. */
+function goalsOf({ pictures, targets }: TrainingBatch, recipe: Recipe, teachers?: LoadedTeachers): Float32Array {
   const { batch, labelSmoothing, teacherShare = 0 } = recipe;
   const classes = targets.length / batch;
-  const answers = teacher?.answer(pictures, batch);
+  const answers = teachers?.answer(pictures, batch);
   return targets.map((target, i) => {
     const label = target * (1 - labelSmoothing) + labelSmoothing / classes;
     return answers ? label * (1 - teacherShare) + (answers[i] as number) * teacherShare : label;

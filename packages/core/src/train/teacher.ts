@@ -2,7 +2,7 @@ import type { CompileOptions } from "../compiler/compile.ts";
 import { OptionError } from "../errors.ts";
 import type { Network } from "../networks/network.ts";
 import type { Weights } from "../tensor.ts";
-import { loadClassifier } from "./classifier.ts";
+import { type Classifier, loadClassifier } from "./classifier.ts";
 
 /**
  * A trained network whose answers are learned beside the labels: distillation, G. Hinton, O. Vinyals, J. Dean, arXiv:1503.02531, at
@@ -13,34 +13,50 @@ export interface Teacher {
   readonly weights: Weights;
 }
 
-/** A teacher that is ready. */
-export interface LoadedTeacher {
-  /** Probabilities `[count, classes]` of pictures `[count, H, W, C]`. */
+/** Teachers that are ready. */
+export interface LoadedTeachers {
+  /** Probabilities `[count, classes]` of pictures `[count, H, W, C]`: the mean of what each one says. */
   answer(pictures: Float32Array, count: number): Float32Array;
   dispose(): void;
 }
 
 /**
- * Compiles a teacher.
+ * Compiles teachers.
  *
- * @throws {OptionError} if it does not take the student's pictures, or has other classes
- * @throws {WeightsError} if its weights do not fit
+ * @throws {OptionError} if one does not take the student's pictures, or has other classes
+ * @throws {WeightsError} if the weights of one do not fit
  */
-export async function loadTeacher(
-  { network, weights }: Teacher,
+export async function loadTeachers(
+  teachers: readonly Teacher[],
   student: Network,
   options: Pick<CompileOptions, "threads" | "wide" | "simd">,
-): Promise<LoadedTeacher> {
-  checkTeacher(network, student);
-  const classifier = await loadClassifier(network, { weights, ...options });
-  const { classes } = classifier;
+): Promise<LoadedTeachers> {
+  for (const { network } of teachers) checkTeacher(network, student);
+  const classifiers: Classifier[] = [];
+  const dispose = () => classifiers.forEach((classifier) => classifier.dispose());
+  try {
+    for (const { network, weights } of teachers) {
+      classifiers.push(await loadClassifier(network, { weights, ...options }));
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const { classes } = student;
   return {
     answer(pictures, count) {
       const answers = new Float32Array(count * classes);
-      for (let row = 0; row < count; row++) answers.set(classifier.classify(pictures, row), row * classes);
+      for (let row = 0; row < count; row++) {
+        for (const classifier of classifiers) {
+          classifier.classify(pictures, row).forEach((share, i) => {
+            const at = row * classes + i;
+            answers[at] = (answers[at] as number) + share / classifiers.length;
+          });
+        }
+      }
       return answers;
     },
-    dispose: () => classifier.dispose(),
+    dispose,
   };
 }
 

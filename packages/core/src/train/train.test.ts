@@ -152,25 +152,27 @@ describe("train", () => {
     await expect(run({ ...shortRecipe, microBatch: 5 })).rejects.toThrow(/5 does not divide 16/);
   });
 
-  describe("with a teacher", () => {
-    const teacher = { network, weights: initializeWeights(network.graph, 5) };
+  describe("with teachers", () => {
+    const teachers = [5, 6].map((seed) => ({ network, weights: initializeWeights(network.graph, seed) }));
     const recipe = { ...shortRecipe, epochs: 1, teacherShare: 0.75 };
 
-    test("learns the mixture of labels and the teacher's answers", async () => {
+    test("learns the mixture of labels and the mean of the teachers' answers", async () => {
       const answered: TrainingData = {
         ...data,
         *epoch(epoch) {
           for (const batch of data.epoch(epoch) as Iterable<TrainingBatch>) {
             const targets = batch.targets.map((target) => 0.25 * (0.9 * target + 0.1 / network.classes));
-            interpretedAnswers(teacher, batch.pictures).forEach((share, i) => {
-              targets[i] = (targets[i] as number) + 0.75 * share;
-            });
+            for (const teacher of teachers) {
+              interpretedAnswers(teacher, batch.pictures).forEach((share, i) => {
+                targets[i] = (targets[i] as number) + (0.75 / teachers.length) * share;
+              });
+            }
             yield { ...batch, targets };
           }
         },
       };
       const plain: Recipe = { ...shortRecipe, epochs: 1, optimizer: "sgd", rate: 0.005 };
-      const taught = await run({ ...plain, labelSmoothing: 0.1, teacherShare: 0.75 }, { teacher });
+      const taught = await run({ ...plain, labelSmoothing: 0.1, teacherShare: 0.75 }, { teachers });
       const expected = await run({ ...plain, labelSmoothing: 0 }, {}, answered);
       expect(largestDifference(taught.weights, expected.weights)).toBeLessThan(1e-3);
       expect(largestDifference(taught.weights, (await run(plain)).weights)).toBeGreaterThan(0.01);
@@ -180,11 +182,11 @@ describe("train", () => {
     test("the same bits for one thread and two, and from a checkpoint", async () => {
       const checkpoints: Checkpoint[] = [];
       const one = await run(recipe, {
-        teacher,
+        teachers,
         onStep: (_done, _of, { checkpoint }) => checkpoints.push(checkpoint()),
       });
-      expectSameBits((await run(recipe, { teacher, threads: 2 })).weights, one.weights);
-      const rest = await run(recipe, { teacher, resume: checkpoints[1], weights: new Map() });
+      expectSameBits((await run(recipe, { teachers, threads: 2 })).weights, one.weights);
+      const rest = await run(recipe, { teachers, resume: checkpoints[1], weights: new Map() });
       expectSameBits(rest.weights, one.weights);
     });
 
@@ -192,12 +194,12 @@ describe("train", () => {
       const attempt = (other: Network, share: number | undefined = 0.5) =>
         run(
           { ...shortRecipe, teacherShare: share },
-          { teacher: { network: other, weights: initializeWeights(other.graph, 0) } },
+          { teachers: [{ network: other, weights: initializeWeights(other.graph, 0) }] },
         );
       await expect(attempt(shapesNetwork({ classes: 7 }))).rejects.toThrow(/other classes .*: 7 for 10/);
       await expect(attempt(shapesNetwork({ resolution: 48 }))).rejects.toThrow(/other pictures/);
       await expect(attempt({ ...network, labels: [..."abcdefghij"] })).rejects.toThrow(/other labels/);
-      await expect(run(shortRecipe, { teacher })).rejects.toThrow(OptionError);
+      await expect(run(shortRecipe, { teachers })).rejects.toThrow(OptionError);
       await expect(run(recipe)).rejects.toThrow(/give both, or neither/);
     });
   });

@@ -7,7 +7,7 @@ import { type Evaluation, type EvaluationBatch, evaluate } from "./evaluate.ts";
 import { headParameters } from "./head.ts";
 import { checkRecipe, type Recipe } from "./recipe.ts";
 import { diverged, type EpochProgress, noProgress, runEpoch, type TrainingBatch } from "./run_epoch.ts";
-import { type LoadedTeacher, loadTeacher, type Teacher } from "./teacher.ts";
+import { type LoadedTeachers, loadTeachers, type Teacher } from "./teacher.ts";
 import { loadTraining, type TrainingInstance, type TrainingState } from "./training_instance.ts";
 
 /** Where training takes its pictures from. The same epoch must give the same batches, or a resumed run ends elsewhere. */
@@ -64,8 +64,8 @@ export interface EpochResult {
 export interface TrainOptions {
   /** First weights. */
   readonly weights: Weights;
-  /** Whose answers are learned too, with the recipe's `teacherShare`. */
-  readonly teacher?: Teacher | undefined;
+  /** Whose answers are learned too, with the recipe's `teacherShare`; of several, their mean. */
+  readonly teachers?: readonly Teacher[] | undefined;
   readonly threads?: number | undefined;
   readonly wide?: boolean | undefined;
   readonly simd?: "relaxed" | "plain" | undefined;
@@ -101,25 +101,25 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<EpochResult, void, void> {
   checkRecipe(recipe);
-  const { resume, threads, wide, simd } = options;
-  if ((options.teacher === undefined) !== (recipe.teacherShare === undefined)) {
-    throw new OptionError("A teacher and the recipe's teacherShare go together: give both, or neither.");
+  const { teachers: taughtBy = [], resume, threads, wide, simd } = options;
+  if ((taughtBy.length === 0) !== (recipe.teacherShare === undefined)) {
+    throw new OptionError("Teachers and the recipe's teacherShare go together: give both, or neither.");
   }
   const compiled = compileTraining(network, { ...trainingOptions(network, recipe), threads, wide, simd });
   const instance = await loadTraining(compiled, resume?.state.weights ?? options.weights, { threads });
-  let teacher: LoadedTeacher | undefined;
+  let teachers: LoadedTeachers | undefined;
   try {
-    if (options.teacher) teacher = await loadTeacher(options.teacher, network, { threads, wide, simd });
+    if (taughtBy.length > 0) teachers = await loadTeachers(taughtBy, network, { threads, wide, simd });
     if (resume) instance.restore(resume.state);
-    yield* runEpochs({ instance, teacher }, network, data, recipe, options);
+    yield* runEpochs({ instance, teachers }, network, data, recipe, options);
   } finally {
     instance.dispose();
-    teacher?.dispose();
+    teachers?.dispose();
   }
 }
 
 async function* runEpochs(
-  { instance, teacher }: { readonly instance: TrainingInstance; readonly teacher: LoadedTeacher | undefined },
+  { instance, teachers }: { readonly instance: TrainingInstance; readonly teachers: LoadedTeachers | undefined },
   network: Network,
   data: TrainingData,
   recipe: Recipe,
@@ -139,7 +139,7 @@ async function* runEpochs(
     };
     const { progress, imagesPerSecond } = await runEpoch(
       {
-        ...{ instance, network, recipe, teacher, epoch, begun, signal, steps: data.batches },
+        ...{ instance, network, recipe, teachers, epoch, begun, signal, steps: data.batches },
         onStep: (now, speed) =>
           onStep?.(now.steps, data.batches, {
             epoch: epoch + 1,

@@ -332,8 +332,11 @@ export const verbs: readonly Verb[] = [
       ]),
       number("--warm-up <E>", "epochs in which the rate grows (default: 1)"),
       number("--average-decay <D>", "of the moving average of the weights, a step; 0: none (default: at most 0.998)"),
-      new Option("--teacher <FILE>", "learn this trained network's answers too (a file, or a name of the zoo)"),
-      number("--teacher-share <S>", "share of each target that is the teacher's answer (default: 0.5)"),
+      names(
+        "--teacher <FILES>",
+        "learn trained networks' answers too, the mean of several: files, or names of the zoo",
+      ),
+      number("--teacher-share <S>", "share of each target that is the teachers' answer (default: 0.5)"),
       number("--label-smoothing <S>", "share of each target spread over all classes (default: 0.1)"),
       number("--clip <N>", "largest norm of the gradient; 0: any (default: 5)"),
       wholeNumber("--patience <E>", "stop after so many epochs without a better one", 1),

@@ -21,7 +21,7 @@ export async function trainCommand(invocation: Invocation<TrainCommandOptions>):
   const report = options.report === false ? undefined : (options.report ?? reportBeside(output));
   await checkCanWrite(output);
   if (report !== undefined) await checkCanWrite(report);
-  const { data, network, from, teacher } = await openTraining(spec, words, invocation);
+  const { data, network, from, teachers } = await openTraining(spec, words, invocation);
   const recipe = recipeFor(options, data, network);
   for (const warning of data.warnings) note(warning);
   for (const { file, reason } of data.skipped) note(`${file} is left out: ${reason}`);
@@ -29,9 +29,9 @@ export async function trainCommand(invocation: Invocation<TrainCommandOptions>):
     augmentation: augmentationFor(options, data, network),
     balance: options.balance ? "sample" : "none",
     recipe,
-    ...(teacher && { teacher: teacherIdentity(teacher) }),
+    ...(teachers.length > 0 && { teachers: teachers.map(teacherIdentity) }),
   });
-  const run: TrainingRun = { options, output, report, data, network, from, teacher, identity };
+  const run: TrainingRun = { options, output, report, data, network, from, teachers, identity };
   const outcome = await runTraining(run);
   if (outcome !== undefined && !options.json) print(endText(run, outcome));
   return undefined;

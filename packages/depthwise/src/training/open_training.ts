@@ -24,7 +24,7 @@ export interface OpenedTraining {
   /** What `--from` named. */
   readonly from: { readonly network: Network; readonly weights: Weights } | undefined;
   /** What `--teacher` named. */
-  readonly teacher: Teacher | undefined;
+  readonly teachers: readonly Teacher[];
 }
 
 /**
@@ -56,8 +56,9 @@ export async function openTraining(
     });
   }
   const from = options.from === undefined ? undefined : await openTrainedModel(options.from);
-  const teacher = options.teacher === undefined ? undefined : await openTrainedModel(options.teacher);
-  const data = await openLabelled(spec, options, (from ?? teacher)?.network.labels);
+  const teachers = await Promise.all((options.teacher ?? []).map(openTrainedModel));
+  const known = from ?? teachers[0];
+  const data = await openLabelled(spec, options, known?.network.labels);
   if (data.labels.length < 2) {
     throw new OptionError(`train: ${spec} has one class only, ${data.labels[0]}; there is nothing to tell apart.`);
   }
@@ -68,7 +69,7 @@ export async function openTraining(
     });
   }
   const built = build(subject, { ...(model?.options ?? from?.network.options), classes: data.labels.length });
-  return { data, network: described(built, data, from ?? teacher), from, teacher };
+  return { data, network: described(built, data, known), from, teachers };
 }
 
 /** `--from` and `--teacher`: a name of the zoo, or a file. */
@@ -76,7 +77,7 @@ function openTrainedModel(name: string): Promise<OpenedModel> {
   return openModel({ subject: name, isFile: !isTrained(name), options: {} }, {});
 }
 
-/** The network as its file will describe it: with the data's labels, and its pictures prepared as those that its weights or its teacher have seen. */
+/** The network as its file will describe it: with the data's labels, and its pictures prepared as those that its weights or its teachers have seen. */
 function described(network: Network, data: DataSet, known: OpenedModel | undefined): Network {
   const preprocessing = known
     ? withInputSize(known.network.preprocessing, network.preprocessing.size)

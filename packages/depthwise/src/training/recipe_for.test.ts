@@ -46,8 +46,8 @@ describe("recipeFor", () => {
   });
 
   test("a teacher's answers are a share of the targets", () => {
-    expect(recipeFor({ teacher: "x" }, dataOf(500), normed).teacherShare).toBe(0.5);
-    expect(recipeFor({ teacher: "x", teacherShare: 1 }, dataOf(500), normed).teacherShare).toBe(1);
+    expect(recipeFor({ teacher: ["x"] }, dataOf(500), normed).teacherShare).toBe(0.5);
+    expect(recipeFor({ teacher: ["x", "y"], teacherShare: 1 }, dataOf(500), normed).teacherShare).toBe(1);
     expect(() => recipeFor({ teacherShare: 0.5 }, dataOf(500), normed)).toThrow(/only with --teacher/);
   });
 

@@ -19,7 +19,7 @@ export interface RunIdentity {
   readonly balance: "none" | "sample";
   readonly recipe: Recipe;
   /** Whose answers are learned too, if anybody's. */
-  readonly teacher?: TeacherIdentity;
+  readonly teachers?: readonly TeacherIdentity[];
 }
 
 /** What tells a teacher from others. */
@@ -39,14 +39,14 @@ export const identityParts: readonly (keyof RunIdentity)[] = [
   "augmentation",
   "balance",
   "recipe",
-  "teacher",
+  "teachers",
 ];
 
 /** The identity of a run of a network on data. */
 export function identityOf(
   network: Network,
   data: DataSet,
-  how: Pick<RunIdentity, "augmentation" | "balance" | "recipe" | "teacher">,
+  how: Pick<RunIdentity, "augmentation" | "balance" | "recipe" | "teachers">,
 ): RunIdentity {
   const hash = createHash("sha256");
   for (const set of [data.train, data.validation]) if (set) addSet(hash, set);

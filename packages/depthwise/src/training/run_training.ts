@@ -116,7 +116,7 @@ async function readCourse(output: string): Promise<Course | undefined> {
 
 /** The epochs; after each, files are whole and up to date. */
 async function runEpochs(
-  { options, output, data, network, from, teacher, identity }: TrainingRun,
+  { options, output, data, network, from, teachers, identity }: TrainingRun,
   checkpointFile: string,
   resume: Checkpoint | undefined,
 ): Promise<{ readonly all: readonly EpochRecord[]; readonly best: EpochRecord | undefined }> {
@@ -141,7 +141,7 @@ async function runEpochs(
       { batches: loader.batches, epoch: (n) => loader.epoch(n), validation: judged && (() => judged.epoch(0)) },
       recipe,
       {
-        ...{ weights, teacher, resume, threads: options.threads, wide: options.wide },
+        ...{ weights, teachers, resume, threads: options.threads, wide: options.wide },
         onStep(done, of, { epoch, loss, imagesPerSecond, checkpoint }) {
           latest = checkpoint;
           const left = timeLeft(((recipe.epochs - epoch) * of + of - done) * recipe.batch, imagesPerSecond);

@@ -110,19 +110,20 @@ describe("train --json", () => {
 });
 
 describe("train --teacher", () => {
-  test("learns a file's answers too, says whose, and goes on with no other", async () => {
+  test("learns files' answers too, says whose, and goes on with no other", async () => {
     const output = inFolder("taught.safetensors");
     const command = ["train", shapes, ...model, ...short, "-o", output, "--json"];
-    const ended = await depthwise([...command, "--teacher", inFolder("whole.safetensors")]);
+    const teachers = Array(2).fill(inFolder("whole.safetensors")).join(",");
+    const ended = await depthwise([...command, "--teacher", teachers]);
     expect([ended.code, ended.stderr]).toEqual([0, expect.anything()]);
     const { tensors, metadata } = readSafetensors(await readFile(output));
     expect(JSON.parse(metadata.training ?? "")).toMatchObject({
       recipe: { teacherShare: 0.5 },
-      teacher: { network: "mobilenet_v1", hash: expect.stringMatching(/^[0-9a-f]{16}$/) },
+      teachers: Array(2).fill({ network: "mobilenet_v1", hash: expect.stringMatching(/^[0-9a-f]{16}$/) }),
     });
     expect(tensors.get("stem/kernel")?.data).not.toEqual(expected.get("stem/kernel")?.data);
     const other = await depthwise([...command, "--teacher", output, "--resume"]);
-    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("was made with teacher")]);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("was made with teachers")]);
   }, 60_000);
 
   test("refuses one of other classes", async () => {

@@ -21,7 +21,7 @@ export interface TrainCommandOptions extends CommonOptions {
   readonly warmUp?: number;
   readonly averageDecay?: number;
   readonly labelSmoothing?: number;
-  readonly teacher?: string;
+  readonly teacher?: readonly string[];
   readonly teacherShare?: number;
   readonly clip?: number;
   readonly patience?: number;

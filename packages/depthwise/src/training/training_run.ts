@@ -14,7 +14,7 @@ export interface TrainingRun {
   readonly data: DataSet;
   readonly network: Network;
   readonly from: { readonly network: Network; readonly weights: Weights } | undefined;
-  readonly teacher: Teacher | undefined;
+  readonly teachers: readonly Teacher[];
   readonly identity: RunIdentity;
 }
 
