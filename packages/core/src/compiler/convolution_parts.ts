@@ -119,10 +119,3 @@ export function finish(
   const isFused = calls.some((call) => call.kernel.params.includes("residual"));
   if (residual && !isFused) addInto(node, view, residual, operation.residualActivation, to);
 }
-
-/** A short name for all of a spec. */
-export function hash(spec: unknown): string {
-  let value = 0x811c9dc5;
-  for (const character of JSON.stringify(spec)) value = Math.imul(value ^ character.charCodeAt(0), 0x01000193);
-  return (value >>> 0).toString(36);
-}

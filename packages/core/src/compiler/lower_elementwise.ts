@@ -2,14 +2,9 @@ import type { Node, ValueId } from "../graph/graph.ts";
 import type { Activation, OperationOf, Padding } from "../graph/operations.ts";
 import { scaleAndShift } from "../passes/fold_batch_norm.ts";
 import type { Halo } from "./halo.ts";
-import {
-  channelCopyKernel,
-  channelGatherKernel,
-  type ElementwiseSpec,
-  elementwiseKernel,
-  rowCopyKernel,
-  type Stride,
-} from "./kernels/elementwise.ts";
+import { hash } from "./hash.ts";
+import { channelCopyKernel, channelGatherKernel, type GatheredVector, rowCopyKernel } from "./kernels/copy.ts";
+import { type ElementwiseSpec, elementwiseKernel, type Stride } from "./kernels/elementwise.ts";
 import { type GroupwiseSpec, groupwiseKernel, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
 import {
   type Buffer,
@@ -315,12 +310,12 @@ export function copyCalls(
     const common = { args: [address(input), address(output)], units: from.height, grain: 1, rows: rowByRow };
     const place = { width: from.width, input: strideOf(input), output: strideOf(output) };
     const runs = targetRuns(table);
-    if (runs.length <= MOST_GATHERS && runs.every(({ sources }) => sources.length >= LANES)) {
-      return runs.map(({ firstBytes, sources }): Call => {
-        const spec = { ...place, channels: sources.length, firstBytes };
-        const name = `f32_gather_channels_${spec.channels}_at${firstBytes}_w${spec.width}_${strideNames(spec.input, spec.output)}`;
-        const kernel = to.kernel(name, (n) => channelGatherKernel(n, spec));
-        return { ...common, kernel, args: [...common.args, integers(sources)] };
+    if (runs.every(({ sources }) => sources.length >= LANES)) {
+      const vectors = runs.flatMap(vectorsOf);
+      return Array.from({ length: Math.ceil(vectors.length / MOST_GATHERED) }, (_, i): Call => {
+        const spec = { ...place, vectors: vectors.slice(i * MOST_GATHERED, (i + 1) * MOST_GATHERED) };
+        const name = `f32_gather_channels_${channels}_w${spec.width}_${strideNames(spec.input, spec.output)}_${hash(spec)}`;
+        return { ...common, kernel: to.kernel(name, (n) => channelGatherKernel(n, spec)) };
       });
     }
     const spec = { ...place, channels };
@@ -330,8 +325,8 @@ export function copyCalls(
   });
 }
 
-/** More stretches of the output than this are copied channel by channel: each would be a pass over the picture. */
-const MOST_GATHERS = 4;
+/** Vectors that one pass over a picture gathers: they are code, one by one. */
+const MOST_GATHERED = 64;
 
 /** Stretches of the output that lie side by side, from pairs of distances in the input's pixel and the output's. */
 function targetRuns(table: readonly number[]): readonly { firstBytes: number; sources: number[] }[] {
@@ -343,6 +338,14 @@ function targetRuns(table: readonly number[]): readonly { firstBytes: number; so
     else runs.push({ firstBytes: target, sources: [source] });
   }
   return runs;
+}
+
+/** A stretch of at least a vector; its last vector is moved back to end with the last channel. */
+function vectorsOf({ firstBytes, sources }: ReturnType<typeof targetRuns>[number]): readonly GatheredVector[] {
+  return Array.from({ length: Math.ceil(sources.length / LANES) }, (_, i) => {
+    const first = Math.min(i * LANES, sources.length - LANES);
+    return { target: firstBytes + first * FLOAT, sources: sources.slice(first, first + LANES) };
+  });
 }
 
 function rowCopy(to: Lowering, input: Buffer, output: Buffer, view: View, address: (buffer: Buffer) => Address): Call {

@@ -1,5 +1,6 @@
 import { isNode } from "../graph/graph.ts";
-import { allocateGroups, type ConvolutionParts, finish, hash, packedWeights, rowWindow } from "./convolution_parts.ts";
+import { allocateGroups, type ConvolutionParts, finish, packedWeights, rowWindow } from "./convolution_parts.ts";
+import { hash } from "./hash.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
 import { chooseSegments, otherTiles, type Segment, wholeTiles } from "./kernels/gemm_tiles.ts";
 import {

@@ -1,4 +1,5 @@
-import { type ConvolutionParts, finish, hash, rowWindow, weightRow } from "./convolution_parts.ts";
+import { type ConvolutionParts, finish, rowWindow, weightRow } from "./convolution_parts.ts";
+import { hash } from "./hash.ts";
 import { type GroupwiseSpec, groupwiseKernel, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
 import { chooseTile } from "./kernels/sliding_tiles.ts";
 import { type Buffer, FLOAT, LANES, type Place, pixelBytes, roundUpToLanes, rowBytes, soleBuffer } from "./layout.ts";

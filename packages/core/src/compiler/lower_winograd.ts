@@ -1,11 +1,5 @@
-import {
-  allocateGroups,
-  type ConvolutionParts,
-  type DepthEntry,
-  finish,
-  hash,
-  packedWeights,
-} from "./convolution_parts.ts";
+import { allocateGroups, type ConvolutionParts, type DepthEntry, finish, packedWeights } from "./convolution_parts.ts";
+import { hash } from "./hash.ts";
 import { chooseSegments, otherTiles, type Segment, wholeTiles } from "./kernels/gemm_tiles.ts";
 import {
   positionsOf,

@@ -2,7 +2,7 @@ import { invariant } from "../errors.ts";
 import { type Graph, isNode, type Node, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { Padding } from "../graph/operations.ts";
 import { type Halo, type Halos, isEmpty, isView, larger, noPadding, planHalos } from "./halo.ts";
-import { fillKernel } from "./kernels/elementwise.ts";
+import { fillKernel } from "./kernels/copy.ts";
 import {
   type Buffer,
   type ChannelRun,

@@ -1,5 +1,5 @@
 import { type Block, bandedStep, blockOf, callsOf, isRowCall, rowsKept, rowsNeeded, studySteps } from "./bands.ts";
-import { hash } from "./convolution_parts.ts";
+import { hash } from "./hash.ts";
 import { type Buffer, imageBytes, rowBytes } from "./layout.ts";
 import type { Lowered } from "./lower.ts";
 import { constantBytes } from "./moved_bytes.ts";

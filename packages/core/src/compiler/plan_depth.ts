@@ -1,5 +1,6 @@
 import type { Pair } from "../graph/operations.ts";
-import { type ConvolutionParts, type DepthEntry, hash } from "./convolution_parts.ts";
+import type { ConvolutionParts, DepthEntry } from "./convolution_parts.ts";
+import { hash } from "./hash.ts";
 import type { DepthList, DepthRun, DepthTable, GemmSpec, PixelMap } from "./kernels/gemm.ts";
 import {
   type Buffer,

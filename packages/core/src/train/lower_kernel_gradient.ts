@@ -1,5 +1,6 @@
-import { hash, suitsLanesOfGroups } from "../compiler/convolution_parts.ts";
+import { suitsLanesOfGroups } from "../compiler/convolution_parts.ts";
 import { noPadding, windowBorder } from "../compiler/halo.ts";
+import { hash } from "../compiler/hash.ts";
 import type { Stride } from "../compiler/kernels/elementwise.ts";
 import {
   type Buffer,

@@ -88,6 +88,18 @@ describe("copies", () => {
   });
 });
 
+describe("gathered channels", () => {
+  it.each([8, 12, 30, 64, 120, 280])("of %i channels in every shuffle", async (count) => {
+    const groups = [2, 3, 4, 5, 8, 10, 15, 16, 32].filter((divisor) => count % divisor === 0);
+    await expectAll(combinations({ groups, joined: [false, true] }), ({ groups, joined }) =>
+      smallGraph((build) => {
+        const x = laidOut(build, "input", count, joined ? "joined" : "plain");
+        return build.flatten("flatten", build.permute("order", x, { kind: "shuffle", groups }));
+      }),
+    );
+  });
+});
+
 describe("softmax", () => {
   it("over every number of channels", async () => {
     await expectAll(combinations({ count: channels, size: sizes }), ({ count, size }) =>
