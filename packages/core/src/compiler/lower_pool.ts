@@ -3,16 +3,7 @@ import type { OperationOf, Pair, Window } from "../graph/operations.ts";
 import { globalPoolKernel, type PoolSpec, poolKernel } from "./kernels/pool.ts";
 import { resizeKernel, resizeTaps, TAP_BYTES } from "./kernels/resize.ts";
 import { softmaxKernel } from "./kernels/softmax.ts";
-import {
-  buffersOf,
-  isContiguous,
-  pictureOf,
-  pixelBytes,
-  roundUpToLanes,
-  rowBytes,
-  soleBuffer,
-  type View,
-} from "./layout.ts";
+import { buffersOf, isContiguous, pictureOf, pixelBytes, roundUpToLanes, rowBytes, soleBuffer } from "./layout.ts";
 import { contiguousAddress, inNaturalOrder, strideName, strideNames, strideOf } from "./lower_elementwise.ts";
 import { atPixel, channelwiseLayout, floats, inOrder, type Lowering, viewOf } from "./lowering.ts";
 import type { Address, Call, Constant } from "./plan.ts";
@@ -122,11 +113,8 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
   const calls = layout.runs.map(({ run, vectors, channel }): Call => {
     const spec = { mode, outWidth: width, vectors, output: strideOf(region.buffer) };
     const name = `f32_resize_${mode}_${vectors * 4}_w${width}_${strideNames(spec.output)}`;
-    const rows: Address = { kind: "constant", constant: tapTable(input, "rows", height, rowBytes(run.buffer), mode) };
-    const columns: Address = {
-      kind: "constant",
-      constant: tapTable(input, "columns", width, pixelBytes(run.buffer), mode),
-    };
+    const rows = resizeTable(input.height, height, rowBytes(run.buffer), mode);
+    const columns = resizeTable(input.width, width, pixelBytes(run.buffer), mode);
     return {
       kernel: to.kernel(name, (n) => resizeKernel(n, spec)),
       args: [
@@ -143,15 +131,10 @@ export function lowerResize(node: Node<OperationOf<"resize">>, to: Lowering): vo
   to.views.set(node.id, viewOf(region, layout.positions));
 }
 
-function tapTable(
-  input: View,
-  axis: "rows" | "columns",
-  outSize: number,
-  stepBytes: number,
-  mode: "nearest" | "bilinear",
-): Constant {
-  const taps = resizeTaps(axis === "rows" ? input.height : input.width, outSize, stepBytes, mode);
-  return {
+/** Where each output position along an axis reads, as `resizeKernel` wants it. */
+export function resizeTable(inSize: number, outSize: number, stepBytes: number, mode: "nearest" | "bilinear"): Address {
+  const taps = resizeTaps(inSize, outSize, stepBytes, mode);
+  const constant: Constant = {
     bytes: taps.length * TAP_BYTES,
     holds: "table",
     write({ f32, i32 }) {
@@ -162,6 +145,7 @@ function tapTable(
       });
     },
   };
+  return { kind: "constant", constant };
 }
 
 export function lowerSoftmax(node: Node<OperationOf<"softmax">>, to: Lowering): void {

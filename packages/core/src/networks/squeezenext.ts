@@ -10,7 +10,7 @@
  * - `flavour: "pytorchcv"` is the network of osmr/pytorchcv, whose ImageNet weights the authors' page points to: a bias in every
  *   convolution and in the classifier, always 1x3 then 3x1, a 7x7 stem padded by 1, stem and final convolution as wide as the stages.
  * - The paper's IDA variant has no released definition, and is not here.
- * - For pictures of 32x32 the stem is 3x3, stride 1, padded, and its pool stays; the paper has no CIFAR network.
+ * - For pictures of 32x32 the stem is 3x3, stride 1, padded, and its pool stays unless `stemPool` is false; the paper has no CIFAR network.
  */
 
 import { OptionError } from "../errors.ts";
@@ -103,6 +103,8 @@ export interface SqueezeNextOptions extends PictureOptions {
   readonly epsilon: number;
   /** A padded 3x3 stem of stride 1, for pictures of 32x32. */
   readonly smallStem: boolean;
+  /** The max pool after the stem, of stride 2. */
+  readonly stemPool: boolean;
 }
 
 /** A unit's place in its stage. */
@@ -197,7 +199,7 @@ function buildGraph(options: SqueezeNextOptions, name: string): Graph {
     : { channels: stemChannels * endWidth, kernel: stemKernel, stride: 2, padding: stemPadding };
 
   let x = layer(builder, "stem", pictureInput(builder, options), stem, options);
-  x = builder.maxPool("stem/pool", x, { kernel: 3, stride: 2, padding: "valid", ceil: true });
+  if (options.stemPool) x = builder.maxPool("stem/pool", x, { kernel: 3, stride: 2, padding: "valid", ceil: true });
   for (const [stage, [c, s]] of stages.entries()) {
     for (let index = 0; index < (plan.units[stage] ?? 0); index++) {
       const place: UnitPlace = { channels: c * options.width, stride: index === 0 ? s : 1, index };
@@ -312,7 +314,7 @@ function pytorchcvNaming(options: SqueezeNextOptions): Naming {
   const modules = new Map([
     ["stem", "features.init_block.conv.conv"],
     ["stem/norm", "features.init_block.conv.bn"],
-    ["stem/pool", "features.init_block"],
+    [options.stemPool ? "stem/pool" : "stem/activation", "features.init_block"],
     ["final", "features.final_block.conv"],
     ["final/norm", "features.final_block.bn"],
     ["final/activation", "features.final_block"],
@@ -350,6 +352,7 @@ export const squeezeNext: Family<SqueezeNextOptions> = {
     flavour: "authors",
     epsilon: 1e-5,
     smallStem: false,
+    stemPool: true,
   },
   optionRules: {
     ...pictureRules,
@@ -370,6 +373,7 @@ export const squeezeNext: Family<SqueezeNextOptions> = {
     },
     epsilon: epsilonRule,
     smallStem: smallStemRule,
+    stemPool: { kind: "boolean", description: "a max pool of stride 2 after the stem; default true" },
   },
   variants,
   build: buildGraph,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { graphBuilder, type Value } from "../graph/builder.ts";
 import { initializeWeights } from "../graph/initialize.ts";
+import type { OperationOf } from "../graph/operations.ts";
 import { build } from "../networks/build.ts";
 import { families } from "../networks/families.ts";
 import type { FamilyName } from "../networks/network.ts";
@@ -66,22 +68,41 @@ async function compare(
   expect(noise).toBeLessThan(1e-2);
 }
 
+const sharedConvolution: OperationOf<"convolution"> = {
+  op: "convolution",
+  stride: [1, 1],
+  padding: { top: 1, bottom: 1, left: 1, right: 1 },
+  dilation: [1, 1],
+  groups: 1,
+  bias: false,
+  activation: "none",
+  residual: false,
+  residualActivation: "none",
+};
+
 describe("compileTraining", () => {
   it("gives the interpreter's loss, logits and gradients for random networks", async () => {
-    const unsupported: string[] = [];
     for (let seed = 0; seed < 120; seed++) {
       const { step, weights, inputs } = randomStep(seed, "inputs");
-      try {
-        await compare(step, weights, inputs, { simd: seed % 2 === 0 ? "relaxed" : "plain", wide: seed % 4 > 1 });
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "unsupported")) throw error;
-        unsupported.push(error.message);
-      }
+      await compare(step, weights, inputs, { simd: seed % 2 === 0 ? "relaxed" : "plain", wide: seed % 4 > 1 });
     }
-    // Only what the compiler says it cannot do.
-    for (const message of unsupported) expect(message).toMatch(/resize_gradient|softmax_gradient|share a parameter/);
-    expect(unsupported.length).toBeLessThan(10);
   }, 120_000);
+
+  it.each((["nearest", "bilinear"] as const).flatMap((mode) => [3, 8].map((channels) => ({ mode, channels }))))(
+    "gives the interpreter's gradients of a kernel that two layers share, through softmax and resize, $mode, $channels channels",
+    async ({ mode, channels }) => {
+      const build = graphBuilder("shared");
+      const kernel = build.parameter("kernel", [3, 3, channels, channels], { kind: "normal", deviation: 0.2 });
+      const shared = (name: string, x: Value) => build.node(name, sharedConvolution, [x, kernel]);
+      let x = shared("first", build.input("input", [2, 5, 7, channels]));
+      x = build.softmax("softmax", build.resize("larger", x, 9, 8, mode));
+      x = build.resize("smaller", shared("second", x), 4, 3, mode);
+      x = build.linear("classifier", build.flatten("flat", x), { channels: 4 });
+      const graph = build.build({ logits: x });
+      const step = trainingStep(graph, { batch: 2 });
+      await compare(step, initializeWeights(graph, 1), drawnStepInputs(step, 1), { simd: "relaxed" });
+    },
+  );
 
   it.each((Object.keys(families) as FamilyName[]).flatMap((family) => [false, true].map((wide) => ({ family, wide }))))(
     "gives the interpreter's gradients for $family, wide: $wide",

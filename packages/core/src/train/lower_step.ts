@@ -1,4 +1,4 @@
-import { isEmpty, windowBorder } from "../compiler/halo.ts";
+import { isEmpty } from "../compiler/halo.ts";
 import {
   type Buffer,
   buffersOf,
@@ -14,39 +14,32 @@ import {
 import { lowerNode } from "../compiler/lower.ts";
 import {
   contiguousAddress,
-  copied,
   copyCalls,
   inNaturalOrder,
   inShape,
   strideNames,
   strideOf,
 } from "../compiler/lower_elementwise.ts";
-import { averageFactors } from "../compiler/lower_pool.ts";
-import { at, atPixel, channelwiseLayout, fillAll, floats, inOrder, viewOf } from "../compiler/lowering.ts";
+import { at, atPixel, channelwiseLayout, fillAll, inOrder, integers, viewOf } from "../compiler/lowering.ts";
 import type { Step } from "../compiler/plan.ts";
 import type { Target } from "../compiler/target.ts";
-import { UnsupportedError } from "../errors.ts";
+import { invariant, UnsupportedError } from "../errors.ts";
 import type { Node, ValueId } from "../graph/graph.ts";
 import type { Operation } from "../graph/operations.ts";
-import { lossGradientKernel, lossKernel } from "./kernels/loss.ts";
+import { lossGradientKernel, lossKernel, softmaxGradientKernel } from "./kernels/loss.ts";
 import { copyPixelsKernel, spreadKernel } from "./kernels/normalize.ts";
-import {
-  averagePoolGradientKernel,
-  maxPoolGradientKernel,
-  type PoolGradientSpec,
-  pixelSumKernel,
-} from "./kernels/scatter.ts";
+import { pixelSumKernel, sumOfNumbersKernel } from "./kernels/scatter.ts";
 import { lowerKernelGradient, lowerLinearKernelGradient } from "./lower_kernel_gradient.ts";
 import {
-  inOrderOf,
   lowerActivationGradient,
   lowerMoments,
   lowerNormalize,
   lowerNormalizeGradient,
   lowerNormalizeSums,
 } from "./lower_normalize.ts";
+import { inCleanBorder, lowerPoolGradient, lowerResizeGradient, ownRegion } from "./lower_scatter.ts";
 import type { GradientOperation, StepGraph, StepNode, StepOperation, StepOperationOf } from "./step_graph.ts";
-import { asNode, StepLowering } from "./step_lowering.ts";
+import { asNode, type Numbers, StepLowering } from "./step_lowering.ts";
 
 /** Memory that the host fills or reads: one picture's part after another. */
 export interface StepPort {
@@ -93,8 +86,8 @@ const rules = {
   reshape: lowerReshape,
   softmax_cross_entropy: lowerLoss,
   softmax_cross_entropy_gradient: lowerLossGradient,
-  softmax_gradient: unsupported,
-  resize_gradient: unsupported,
+  softmax_gradient: lowerSoftmaxGradient,
+  resize_gradient: lowerResizeGradient,
 } satisfies { readonly [K in GradientOperation["op"]]: Rule<K> };
 
 function unsupported(node: StepNode): void {
@@ -123,11 +116,8 @@ export function lowerStep(
     // Parameters, and what only rearranges them: their numbers were prepared before.
     else if (to.weights.has(node.name)) continue;
     else if (operation.op in rules) (rules[operation.op as GradientOperation["op"]] as Rule<never>)(node as never, to);
-    else if (node.inputs.some((input) => to.numbersOf.has(input))) {
-      throw new UnsupportedError(
-        `"${node.name}": training of a network in which several layers share a parameter cannot be compiled yet.`,
-      );
-    } else lowerNode(node as Node<Operation>, to);
+    else if (node.inputs.some((input) => to.numbersOf.has(input))) lowerSumOfNumbers(node, to);
+    else lowerNode(node as Node<Operation>, to);
   }
   const logits = lowerLogits(step, to);
   const loss = to.whichNumbers(step.loss).buffer;
@@ -204,13 +194,6 @@ function lowerLogits(step: StepGraph, to: StepLowering): StepPort {
   const packed = viewOf({ buffer, channel: 0, preparation: [] }, inOrder(classes));
   to.pictureStep(node, copyCalls(to, view, packed), buffersOf(view), [buffer]);
   return { name: "logits", buffer, elements: classes * to.images };
-}
-
-/** A buffer that nothing else shares, because all of it is cleared first. */
-function ownRegion(node: StepNode, to: StepLowering, channels: number) {
-  const { height, width } = pictureOf(node.shape);
-  const buffer = to.buffer({ name: node.name, height, width, stride: channels, halo: to.halos.of(node.id) });
-  return { buffer, channel: 0, preparation: [] };
 }
 
 /** Channels among zeros. */
@@ -302,82 +285,6 @@ function lowerSumProducts(node: StepNode, to: StepLowering): void {
   to.views.set(node.id, viewOf(region, inOrder(channels)));
 }
 
-function lowerPoolGradient(
-  node: StepNode<StepOperationOf<"max_pool_gradient"> | StepOperationOf<"average_pool_gradient">>,
-  to: StepLowering,
-): void {
-  const { operation } = node;
-  const [gradientId, xId] = node.inputs as readonly [ValueId, ValueId?];
-  const original = to.view(gradientId);
-  const x = xId === undefined ? undefined : withLowBorder(node, to, to.view(xId), original);
-  const gradient = x ? inOrderOf(node, to, original, x) : original;
-  const layout = channelwiseLayout(gradient);
-  const { padding, stride, kernel } = operation;
-  // Windows reach into a border, whose sums nobody reads.
-  const { height, width } = pictureOf(node.shape);
-  const halo = { padding: windowBorder({ ...operation, dilation: [1, 1] }, { height, width }, original), fill: 0 };
-  const buffer = to.buffer({ name: node.name, height, width, stride: layout.channels, halo });
-  const factors =
-    operation.op === "max_pool_gradient" ? undefined : averageFactors(operation, { height, width }, original);
-  to.pictureStep(node, [fillAll(buffer, 0)], [], [buffer]);
-  const calls = layout.runs.map(({ run, vectors, channel }) => {
-    const xPlace = x?.places[run.slots.find((slot) => slot >= 0) as number];
-    const xBuffer = xPlace?.buffer ?? buffer;
-    const cell = (of: Buffer) => ({ pixelBytes: pixelBytes(of), rowBytes: rowBytes(of) });
-    const step = (of: Buffer) => ({ pixelBytes: stride[1] * pixelBytes(of), rowBytes: stride[0] * rowBytes(of) });
-    const spec: PoolGradientSpec = {
-      height: gradient.height,
-      width: gradient.width,
-      kernel,
-      resultCell: cell(buffer),
-      xCell: cell(xBuffer),
-      result: step(buffer),
-      x: step(xBuffer),
-      gradient: strideOf(run.buffer),
-      vectors,
-    };
-    const name = `f32_${node.operation.op}_${kernel.join("x")}_s${stride.join("x")}_${spec.height}x${spec.width}_${vectors * 4}_${factors?.length === 1}_${strideNames(spec.resultCell, spec.xCell, spec.gradient)}`;
-    const from = atPixel(run.buffer, 0, 0, run.channel);
-    const into = atPixel(buffer, -padding.top, -padding.left, channel);
-    return {
-      kernel: to.kernel(name, (n) =>
-        factors ? averagePoolGradientKernel(n, spec, factors.length === 1) : maxPoolGradientKernel(n, spec),
-      ),
-      args: factors
-        ? [from, into, floats(factors)]
-        : [
-            from,
-            atPixel(
-              xBuffer,
-              -padding.top,
-              -padding.left,
-              (xPlace?.channel as number) - run.slots.findIndex((slot) => slot >= 0),
-            ),
-            into,
-          ],
-      units: 1,
-      grain: 1,
-    };
-  });
-  to.pictureStep(node, calls, [...buffersOf(gradient), ...(x ? buffersOf(x) : []), buffer], [buffer]);
-  const whole = viewOf({ buffer, channel: 0, preparation: [] }, layout.positions);
-  // Convolutions that read this gradient want zeros around it, where sums stand now.
-  to.views.set(node.id, hasHalo(buffer) ? inCleanBorder(node, to, whole) : whole);
-}
-
-/** x with minus infinity around it: the forward pass's own border may hold zeros, where nothing in x is negative. */
-function withLowBorder(node: StepNode, to: StepLowering, x: View, output: View): View {
-  const operation = node.operation as StepOperationOf<"max_pool_gradient">;
-  const border = windowBorder({ ...operation, dilation: [1, 1] }, x, output);
-  return isEmpty(border) ? x : inNaturalOrder(node, x, to, border, Number.NEGATIVE_INFINITY);
-}
-
-function inCleanBorder(node: StepNode, to: StepLowering, view: View): View {
-  const channels = view.places.length;
-  const halo = to.halos.of(node.id);
-  return copied(node, view, to, { positions: inOrder(channels), stride: roundUpToLanes(channels), halo });
-}
-
 function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering): void {
   const input = to.view(node.inputs[0] as ValueId);
   const { height, width } = node.operation;
@@ -427,4 +334,35 @@ function lowerLossGradient(node: StepNode, to: StepLowering): void {
   const reads = [...buffersOf(logits), ...buffersOf(targets)];
   to.pictureStep(node, [...region.preparation, { kernel, args, units: 1, grain: 1 }], reads, [region.buffer]);
   to.views.set(node.id, viewOf(region, inOrder(spec.classes)));
+}
+
+function lowerSoftmaxGradient(node: StepNode, to: StepLowering): void {
+  const [gradient, y] = node.inputs.map((id) => inNaturalOrder(node, to.view(id), to)) as [View, View];
+  const channels = y.places.length;
+  const region = to.allocate(asNode(node), roundUpToLanes(channels));
+  const strides = {
+    gradient: strideOf(soleBuffer(gradient)),
+    y: strideOf(soleBuffer(y)),
+    output: strideOf(region.buffer),
+  };
+  const spec = { height: y.height, width: y.width, channels, ...strides };
+  const name = `f32_softmax_gradient_${spec.height}x${spec.width}_${channels}_${strideNames(...Object.values(strides))}`;
+  const kernel = to.kernel(name, (n) => softmaxGradientKernel(n, spec));
+  const args = [contiguousAddress(gradient), contiguousAddress(y), atPixel(region.buffer, 0, 0, region.channel)];
+  const reads = [...buffersOf(gradient), ...buffersOf(y)];
+  to.pictureStep(node, [...region.preparation, { kernel, args, units: 1, grain: 1 }], reads, [region.buffer]);
+  to.views.set(node.id, viewOf(region, inOrder(channels)));
+}
+
+/** The gradients of a parameter that several layers share, added up: each lies in an order of its own. */
+function lowerSumOfNumbers(node: StepNode, to: StepLowering): void {
+  invariant(node.operation.op === "add", `"${node.name}" (${node.operation.op}) reads numbers that belong to no pixel`);
+  const [a, b] = node.inputs.map((id) => to.whichNumbers(id)) as [Numbers, Numbers];
+  const count = node.shape.reduce((product, length) => product * length, 1);
+  const result = to.line(node.name, count, "sums");
+  const table = Array.from({ length: count }, (_, i) => [a.at(i) * FLOAT, b.at(i) * FLOAT]).flat();
+  const kernel = to.kernel(`sum_of_numbers_${count}`, (n) => sumOfNumbersKernel(n, count));
+  const args = [at(a.buffer, 0), at(b.buffer, 0), at(result, 0), integers(table)];
+  to.wholeStep(node, [{ kernel, args, units: 1, grain: 1 }], [a.buffer, b.buffer], [result]);
+  to.numbersOf.set(node.id, { buffer: result, at: (element) => element });
 }

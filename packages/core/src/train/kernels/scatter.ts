@@ -1,11 +1,13 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
+import { TAP_BYTES } from "../../compiler/kernels/resize.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
+import { FLOAT } from "../../compiler/layout.ts";
 import type { Kernel } from "../../compiler/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Pair } from "../../graph/operations.ts";
 import type { FunctionBuilder } from "../../wasm/function_builder.ts";
-import { f32x4, i32, v128 } from "../../wasm/instructions.ts";
-import type { I32, Local } from "../../wasm/value_types.ts";
+import { f32, f32x4, i32, v128 } from "../../wasm/instructions.ts";
+import type { F32, I32, Local, V128 } from "../../wasm/value_types.ts";
 import { eachPixel, type PictureSize, VECTOR, walker } from "./picture_loop.ts";
 
 /** The gradient of a pool: each output's gradient is added to the cells of its window. The result must be zero before. */
@@ -116,6 +118,63 @@ function eachWindow(
   });
 }
 
+/** The gradient of a picture in another size: each pixel's gradient is added to those that it was mixed from. The result must be zero before. */
+export interface ResizeGradientSpec extends PictureSize {
+  readonly mode: "nearest" | "bilinear";
+  readonly gradient: Stride;
+  readonly vectors: number;
+}
+
+/** Parameters: `gradient`, `result`, `rows` and `columns` (tables of taps, as `resizeKernel` has them). Its one unit is the picture. */
+export function resizeGradientKernel(name: string, spec: ResizeGradientSpec): Kernel {
+  return {
+    name,
+    params: ["gradient", "result", "rows", "columns"],
+    emit(f, p) {
+      const down = f.local("down", "v128");
+      const right = f.local("right", "v128");
+      const corners = ["topLeft", "topRight", "bottomLeft", "bottomRight"].map((corner) => f.local(corner, "i32"));
+      const give = (corner: number, byte: Local<"i32">, value: V128) => {
+        const at = f.let("at", i32.add(corners[corner] as Local<"i32">, byte));
+        f.do(v128.store(at, f32x4.add(v128.load(at), value)));
+      };
+      const from = f.let("from", p["gradient"] as I32);
+      f.repeat({ name: "row", from: 0, to: spec.height, step: 1 }, (row) => {
+        const rowTap = f.let("rowTap", i32.add(p["rows"] as I32, i32.mul(row, TAP_BYTES)));
+        f.set(down, v128.load32_splat(rowTap, { offset: 2 * FLOAT }));
+        f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, (column) => {
+          const columnTap = f.let("columnTap", i32.add(p["columns"] as I32, i32.mul(column, TAP_BYTES)));
+          f.set(right, v128.load32_splat(columnTap, { offset: 2 * FLOAT }));
+          corners.forEach((corner, i) => {
+            const vertical = i32.load(rowTap, { offset: i < 2 ? 0 : FLOAT });
+            const horizontal = i32.load(columnTap, { offset: i % 2 === 0 ? 0 : FLOAT });
+            f.set(corner, i32.add(p["result"] as I32, i32.add(vertical, horizontal)));
+          });
+          f.repeat({ name: "byte", from: 0, to: spec.vectors * VECTOR, step: VECTOR }, (byte) => {
+            const gradient = f.let("value", v128.load(i32.add(from, byte)));
+            if (spec.mode === "nearest") {
+              give(0, byte, gradient);
+              return;
+            }
+            const bottom = f.let("bottom", f32x4.mul(gradient, down));
+            const top = f.let("top", f32x4.sub(gradient, bottom));
+            for (const [corner, half] of [
+              [0, top],
+              [2, bottom],
+            ] as const) {
+              const share = f.let("share", f32x4.mul(half, right));
+              give(corner, byte, f32x4.sub(half, share));
+              give(corner + 1, byte, share);
+            }
+          });
+          f.set(from, i32.add(from, spec.gradient.pixelBytes));
+        });
+        f.set(from, i32.add(from, spec.gradient.rowBytes - spec.width * spec.gradient.pixelBytes));
+      });
+    },
+  };
+}
+
 /** Sums over a picture's pixels, of products with another picture or alone. Units are vectors. */
 export interface PixelSumSpec extends PictureSize {
   readonly a: Stride;
@@ -140,6 +199,24 @@ export function pixelSumKernel(name: string, spec: PixelSumSpec, target: Target)
           f.set(sum, spec.b ? madd(target, a, v128.load(walkers[1]?.pointer as I32), sum) : f32x4.add(sum, a));
         });
         f.do(v128.store(result, sum));
+      });
+    },
+  };
+}
+
+/** Parameters: `a`, `b`, `result`, `table`: for each number where it is in a and in b, in bytes. Its one unit is all of them. */
+export function sumOfNumbersKernel(name: string, count: number): Kernel {
+  return {
+    name,
+    params: ["a", "b", "result", "table"],
+    emit(f, p) {
+      const entry = f.let("entry", p["table"] as I32);
+      const at = f.let("at", p["result"] as I32);
+      f.repeat({ name: "number", from: 0, to: count, step: 1 }, () => {
+        const [a, b] = ["a", "b"].map((of, i) => f32.load(i32.add(p[of] as I32, i32.load(entry, { offset: i * 4 }))));
+        f.do(f32.store(at, f32.add(a as F32, b as F32)));
+        f.set(entry, i32.add(entry, 8));
+        f.set(at, i32.add(at, FLOAT));
       });
     },
   };
