@@ -18,7 +18,7 @@ import { type GraphBuilder, graphBuilder, type Value } from "../graph/builder.ts
 import type { Graph } from "../graph/graph.ts";
 import type { Pair } from "../graph/operations.ts";
 import { preprocessingPresets } from "../pixels/preprocessing_presets.ts";
-import { checkGroups } from "./check_architecture.ts";
+import { checkGroups, checkLength } from "./check_architecture.ts";
 import { caffeXavier, heUniform, type InitializerRule } from "./initializers.ts";
 import { classifierHead, type LayerOptions, normedConvolution } from "./layers.ts";
 import type { Family, Naming, PublishedFigures, Variant } from "./network.ts";
@@ -95,6 +95,8 @@ export interface SqueezeNextOptions extends PictureOptions {
   /** Multiplies the channels of the four stages. */
   readonly width: number;
   readonly depth: SqueezeNextDepth;
+  /** Units of each stage, instead of the depth's. */
+  readonly repeats?: readonly number[];
   /** Groups of conv1, conv3 and conv4 of every unit; 2 is the paper's *G*. */
   readonly groups: number;
   /** Whose release: the authors' Caffe nets, or pytorchcv's. */
@@ -105,6 +107,11 @@ export interface SqueezeNextOptions extends PictureOptions {
   readonly smallStem: boolean;
   /** The max pool after the stem, of stride 2. */
   readonly stemPool: boolean;
+}
+
+function unitsOf({ depth, repeats }: SqueezeNextOptions): readonly number[] {
+  if (repeats) checkLength("squeezenext", "repeats", repeats, stages.length, "the network has four stages");
+  return repeats ?? plans[depth].units;
 }
 
 /** A unit's place in its stage. */
@@ -200,8 +207,9 @@ function buildGraph(options: SqueezeNextOptions, name: string): Graph {
 
   let x = layer(builder, "stem", pictureInput(builder, options), stem, options);
   if (options.stemPool) x = builder.maxPool("stem/pool", x, { kernel: 3, stride: 2, padding: "valid", ceil: true });
+  const units = unitsOf(options);
   for (const [stage, [c, s]] of stages.entries()) {
-    for (let index = 0; index < (plan.units[stage] ?? 0); index++) {
+    for (let index = 0; index < (units[stage] ?? 0); index++) {
       const place: UnitPlace = { channels: c * options.width, stride: index === 0 ? s : 1, index };
       x = builder.scope(`stage${stage + 1}/unit${index + 1}`, () => squeezeNextUnit(builder, x, place, options));
     }
@@ -324,7 +332,7 @@ function pytorchcvNaming(options: SqueezeNextOptions): Naming {
     modules.set(ours, `${theirs}.conv`);
     modules.set(`${ours}/norm`, `${theirs}.bn`);
   };
-  for (const [stage, count] of plans[options.depth].units.entries()) {
+  for (const [stage, count] of unitsOf(options).entries()) {
     for (let unit = 1; unit <= count; unit++) {
       const ours = `stage${stage + 1}/unit${unit}`;
       const theirs = `features.stage${stage + 1}.unit${unit}`;
@@ -365,6 +373,7 @@ export const squeezeNext: Family<SqueezeNextOptions> = {
       choices: ["23", "34", "44", "v2", "v3", "v4", "v5"],
       description: "units per stage by the paper's names; default 23",
     },
+    repeats: { kind: "integers", description: "units of each stage, instead of the depth's" },
     groups: { kind: "integer", description: "groups of conv1, conv3 and conv4; 2 is the paper's G; default 1" },
     flavour: {
       kind: "choice",
