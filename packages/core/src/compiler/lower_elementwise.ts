@@ -310,7 +310,8 @@ export function copyCalls(
     const common = { args: [address(input), address(output)], units: from.height, grain: 1, rows: rowByRow };
     const place = { width: from.width, input: strideOf(input), output: strideOf(output) };
     const runs = targetRuns(table);
-    if (runs.every(({ sources }) => sources.length >= LANES)) {
+    // A value that was put beside itself can fill a vector from fewer floats.
+    if (input.stride >= LANES && runs.every(({ sources }) => sources.length >= LANES)) {
       const vectors = runs.flatMap(vectorsOf);
       return Array.from({ length: Math.ceil(vectors.length / MOST_GATHERED) }, (_, i): Call => {
         const spec = { ...place, vectors: vectors.slice(i * MOST_GATHERED, (i + 1) * MOST_GATHERED) };

@@ -89,6 +89,15 @@ describe("copies", () => {
 });
 
 describe("gathered channels", () => {
+  it("of a value of few channels beside itself", async () => {
+    await expectAll(combinations({ count: [1, 2, 3, 4, 5] }), ({ count }) =>
+      smallGraph((build) => {
+        const x = build.input("input", [1, 3, 5, count]);
+        return build.flatten("flatten", build.concatenate("join", [x, x, x, x]));
+      }),
+    );
+  });
+
   it.each([8, 12, 30, 64, 120, 280])("of %i channels in every shuffle", async (count) => {
     const groups = [2, 3, 4, 5, 8, 10, 15, 16, 32].filter((divisor) => count % divisor === 0);
     await expectAll(combinations({ groups, joined: [false, true] }), ({ groups, joined }) =>
