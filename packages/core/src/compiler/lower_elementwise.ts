@@ -310,8 +310,7 @@ export function copyCalls(
     const common = { args: [address(input), address(output)], units: from.height, grain: 1, rows: rowByRow };
     const place = { width: from.width, input: strideOf(input), output: strideOf(output) };
     const runs = targetRuns(table);
-    // A value that was put beside itself can fill a vector from fewer floats.
-    if (input.stride >= LANES && runs.every(({ sources }) => sources.length >= LANES)) {
+    if (runs.every(({ sources }) => sources.length >= LANES)) {
       const vectors = runs.flatMap(vectorsOf);
       return Array.from({ length: Math.ceil(vectors.length / MOST_GATHERED) }, (_, i): Call => {
         const spec = { ...place, vectors: vectors.slice(i * MOST_GATHERED, (i + 1) * MOST_GATHERED) };
@@ -329,10 +328,16 @@ export function copyCalls(
 /** Vectors that one pass over a picture gathers: they are code, one by one. */
 const MOST_GATHERED = 64;
 
+/** Channels that lie side by side in the output's pixel: where the first one is, and where each is in the input's, in bytes. */
+interface TargetRun {
+  readonly firstBytes: number;
+  readonly sources: number[];
+}
+
 /** Stretches of the output that lie side by side, from pairs of distances in the input's pixel and the output's. */
-function targetRuns(table: readonly number[]): readonly { firstBytes: number; sources: number[] }[] {
+function targetRuns(table: readonly number[]): readonly TargetRun[] {
   const pairs = table.flatMap((source, i) => (i % 2 === 0 ? [{ source, target: table[i + 1] as number }] : []));
-  const runs: { firstBytes: number; sources: number[] }[] = [];
+  const runs: TargetRun[] = [];
   for (const { source, target } of pairs.toSorted((a, b) => a.target - b.target)) {
     const last = runs.at(-1);
     if (last && target === last.firstBytes + last.sources.length * FLOAT) last.sources.push(source);
@@ -342,7 +347,7 @@ function targetRuns(table: readonly number[]): readonly { firstBytes: number; so
 }
 
 /** A stretch of at least a vector; its last vector is moved back to end with the last channel. */
-function vectorsOf({ firstBytes, sources }: ReturnType<typeof targetRuns>[number]): readonly GatheredVector[] {
+function vectorsOf({ firstBytes, sources }: TargetRun): readonly GatheredVector[] {
   return Array.from({ length: Math.ceil(sources.length / LANES) }, (_, i) => {
     const first = Math.min(i * LANES, sources.length - LANES);
     return { target: firstBytes + first * FLOAT, sources: sources.slice(first, first + LANES) };

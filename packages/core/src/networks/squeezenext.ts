@@ -10,7 +10,8 @@
  * - `flavour: "pytorchcv"` is the network of osmr/pytorchcv, whose ImageNet weights the authors' page points to: a bias in every
  *   convolution and in the classifier, always 1x3 then 3x1, a 7x7 stem padded by 1, stem and final convolution as wide as the stages.
  * - The paper's IDA variant has no released definition, and is not here.
- * - For pictures of 32x32 the stem is 3x3, stride 1, padded, and its pool stays unless `stemPool` is false; the paper has no CIFAR network.
+ * - For pictures of 32x32 the stem is 3x3, stride 1, padded, and its pool stays unless `stemPool` is false; the paper has no CIFAR
+ *   network.
  */
 
 import { OptionError } from "../errors.ts";

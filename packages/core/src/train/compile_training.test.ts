@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { graphBuilder, type Value } from "../graph/builder.ts";
 import { initializeWeights } from "../graph/initialize.ts";
-import type { OperationOf } from "../graph/operations.ts";
+import { plainConvolution } from "../graph/operations.ts";
 import { build } from "../networks/build.ts";
 import { families } from "../networks/families.ts";
 import type { FamilyName } from "../networks/network.ts";
@@ -68,18 +68,6 @@ async function compare(
   expect(noise).toBeLessThan(1e-2);
 }
 
-const sharedConvolution: OperationOf<"convolution"> = {
-  op: "convolution",
-  stride: [1, 1],
-  padding: { top: 1, bottom: 1, left: 1, right: 1 },
-  dilation: [1, 1],
-  groups: 1,
-  bias: false,
-  activation: "none",
-  residual: false,
-  residualActivation: "none",
-};
-
 describe("compileTraining", () => {
   it("gives the interpreter's loss, logits and gradients for random networks", async () => {
     for (let seed = 0; seed < 120; seed++) {
@@ -93,7 +81,8 @@ describe("compileTraining", () => {
     async ({ mode, channels }) => {
       const build = graphBuilder("shared");
       const kernel = build.parameter("kernel", [3, 3, channels, channels], { kind: "normal", deviation: 0.2 });
-      const shared = (name: string, x: Value) => build.node(name, sharedConvolution, [x, kernel]);
+      const operation = { ...plainConvolution, padding: { top: 1, bottom: 1, left: 1, right: 1 } };
+      const shared = (name: string, x: Value) => build.node(name, operation, [x, kernel]);
       let x = shared("first", build.input("input", [2, 5, 7, channels]));
       x = build.softmax("softmax", build.resize("larger", x, 9, 8, mode));
       x = build.resize("smaller", shared("second", x), 4, 3, mode);

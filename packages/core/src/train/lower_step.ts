@@ -26,9 +26,11 @@ import type { Target } from "../compiler/target.ts";
 import { invariant, UnsupportedError } from "../errors.ts";
 import type { Node, ValueId } from "../graph/graph.ts";
 import type { Operation } from "../graph/operations.ts";
-import { lossGradientKernel, lossKernel, softmaxGradientKernel } from "./kernels/loss.ts";
+import { elementCount } from "../tensor.ts";
+import { lossGradientKernel, lossKernel } from "./kernels/loss.ts";
 import { copyPixelsKernel, spreadKernel } from "./kernels/normalize.ts";
 import { pixelSumKernel, sumOfNumbersKernel } from "./kernels/scatter.ts";
+import { softmaxGradientKernel } from "./kernels/softmax_gradient.ts";
 import { lowerKernelGradient, lowerLinearKernelGradient } from "./lower_kernel_gradient.ts";
 import {
   lowerActivationGradient,
@@ -170,7 +172,7 @@ function transposedKernel(numbers: Float32Array, shape: readonly number[], group
 /** What the host fills, copied into a buffer with the border that the first layers need. */
 function lowerInput(node: StepNode, to: StepLowering): StepPort {
   const { height, width, channels } = pictureOf(node.shape);
-  const elements = node.shape.reduce((product, length) => product * length, 1);
+  const elements = elementCount(node.shape);
   const halo = to.halos.of(node.id);
   const buffer = to.buffer({ name: node.name, height, width, stride: channels });
   to.rooms.set(buffer, "port");
@@ -271,9 +273,7 @@ function lowerSumPixels(node: StepNode, to: StepLowering): void {
 
 /** The gradient of a channel's scale: Σ a·b for each picture. */
 function lowerSumProducts(node: StepNode, to: StepLowering): void {
-  const [aId, bId] = node.inputs as readonly [ValueId, ValueId];
-  const a = inNaturalOrder(node, to.view(aId), to);
-  const b = inNaturalOrder(node, to.view(bId), to);
+  const [a, b] = bothInputs(node, to);
   const channels = a.places.length;
   const region = to.allocate(asNode(node), roundUpToLanes(channels));
   const spec = { height: a.height, width: a.width, a: strideOf(soleBuffer(a)), b: strideOf(soleBuffer(b)) };
@@ -305,15 +305,15 @@ function lowerSpread(node: StepNode<StepOperationOf<"spread">>, to: StepLowering
   to.views.set(node.id, viewOf(region, layout.positions));
 }
 
-/** Logits and targets side by side. */
-function lossOperands(node: StepNode, to: StepLowering): readonly [View, View] {
-  const [logits, targets] = node.inputs as readonly [ValueId, ValueId];
+/** Both inputs, their channels in order. */
+function bothInputs(node: StepNode, to: StepLowering): readonly [View, View] {
+  const [a, b] = node.inputs as readonly [ValueId, ValueId];
   const bring = (id: ValueId) => inNaturalOrder(node, to.view(id), to);
-  return [bring(logits), bring(targets)];
+  return [bring(a), bring(b)];
 }
 
 function lowerLoss(node: StepNode, to: StepLowering): void {
-  const [logits, targets] = lossOperands(node, to);
+  const [logits, targets] = bothInputs(node, to);
   const spec = { classes: logits.places.length, batch: to.images };
   const loss = to.buffer({ name: node.name, height: 1, width: 1, stride: 1 });
   to.rooms.set(loss, "port");
@@ -324,7 +324,7 @@ function lowerLoss(node: StepNode, to: StepLowering): void {
 }
 
 function lowerLossGradient(node: StepNode, to: StepLowering): void {
-  const [logits, targets] = lossOperands(node, to);
+  const [logits, targets] = bothInputs(node, to);
   const spec = { classes: logits.places.length, batch: to.images };
   const region = to.allocate(asNode(node), roundUpToLanes(spec.classes));
   const kernel = to.kernel(`softmax_cross_entropy_gradient_${spec.classes}_of${spec.batch}__${to.target.simd}`, (n) =>
@@ -337,7 +337,7 @@ function lowerLossGradient(node: StepNode, to: StepLowering): void {
 }
 
 function lowerSoftmaxGradient(node: StepNode, to: StepLowering): void {
-  const [gradient, y] = node.inputs.map((id) => inNaturalOrder(node, to.view(id), to)) as [View, View];
+  const [gradient, y] = bothInputs(node, to);
   const channels = y.places.length;
   const region = to.allocate(asNode(node), roundUpToLanes(channels));
   const strides = {
@@ -358,7 +358,7 @@ function lowerSoftmaxGradient(node: StepNode, to: StepLowering): void {
 function lowerSumOfNumbers(node: StepNode, to: StepLowering): void {
   invariant(node.operation.op === "add", `"${node.name}" (${node.operation.op}) reads numbers that belong to no pixel`);
   const [a, b] = node.inputs.map((id) => to.whichNumbers(id)) as [Numbers, Numbers];
-  const count = node.shape.reduce((product, length) => product * length, 1);
+  const count = elementCount(node.shape);
   const result = to.line(node.name, count, "sums");
   const table = Array.from({ length: count }, (_, i) => [a.at(i) * FLOAT, b.at(i) * FLOAT]).flat();
   const kernel = to.kernel(`sum_of_numbers_${count}`, (n) => sumOfNumbersKernel(n, count));

@@ -135,9 +135,9 @@ interface WindowGroup {
   readonly vectors: readonly { readonly target: number; readonly lanes: readonly SourceLane[] }[];
 }
 
-function vectorsByWindows({ vectors, input }: ChannelGatherSpec): readonly WindowGroup[] {
-  const last = input.pixelBytes - LANES * FLOAT;
-  const windowOf = (source: number) => Math.min(source - (source % (LANES * FLOAT)), last);
+function vectorsByWindows({ vectors }: ChannelGatherSpec): readonly WindowGroup[] {
+  // The last one may reach beyond the pixel, and the buffer: memory has a vector's room behind it.
+  const windowOf = (source: number) => source - (source % (LANES * FLOAT));
   const groups = new Map<string, { windows: number[]; vectors: WindowGroup["vectors"][number][] }>();
   for (const { target, sources } of vectors) {
     const windows = [...new Set(sources.map(windowOf))].sort((a, b) => a - b);

@@ -1,5 +1,5 @@
 import type { Stride } from "../../compiler/kernels/elementwise.ts";
-import { TAP_BYTES } from "../../compiler/kernels/resize.ts";
+import { resizeCorners } from "../../compiler/kernels/resize.ts";
 import { madd } from "../../compiler/kernels/simd.ts";
 import { FLOAT } from "../../compiler/layout.ts";
 import type { Kernel } from "../../compiler/plan.ts";
@@ -131,38 +131,29 @@ export function resizeGradientKernel(name: string, spec: ResizeGradientSpec): Ke
     name,
     params: ["gradient", "result", "rows", "columns"],
     emit(f, p) {
-      const down = f.local("down", "v128");
-      const right = f.local("right", "v128");
-      const corners = ["topLeft", "topRight", "bottomLeft", "bottomRight"].map((corner) => f.local(corner, "i32"));
+      const corners = resizeCorners(f, p["result"] as I32, { rows: p["rows"] as I32, columns: p["columns"] as I32 });
       const give = (corner: number, byte: Local<"i32">, value: V128) => {
-        const at = f.let("at", i32.add(corners[corner] as Local<"i32">, byte));
+        const at = f.let("at", i32.add(corners.pixels[corner] as I32, byte));
         f.do(v128.store(at, f32x4.add(v128.load(at), value)));
       };
       const from = f.let("from", p["gradient"] as I32);
       f.repeat({ name: "row", from: 0, to: spec.height, step: 1 }, (row) => {
-        const rowTap = f.let("rowTap", i32.add(p["rows"] as I32, i32.mul(row, TAP_BYTES)));
-        f.set(down, v128.load32_splat(rowTap, { offset: 2 * FLOAT }));
+        corners.setRow(row);
         f.repeat({ name: "column", from: 0, to: spec.width, step: 1 }, (column) => {
-          const columnTap = f.let("columnTap", i32.add(p["columns"] as I32, i32.mul(column, TAP_BYTES)));
-          f.set(right, v128.load32_splat(columnTap, { offset: 2 * FLOAT }));
-          corners.forEach((corner, i) => {
-            const vertical = i32.load(rowTap, { offset: i < 2 ? 0 : FLOAT });
-            const horizontal = i32.load(columnTap, { offset: i % 2 === 0 ? 0 : FLOAT });
-            f.set(corner, i32.add(p["result"] as I32, i32.add(vertical, horizontal)));
-          });
+          corners.setColumn(column);
           f.repeat({ name: "byte", from: 0, to: spec.vectors * VECTOR, step: VECTOR }, (byte) => {
             const gradient = f.let("value", v128.load(i32.add(from, byte)));
             if (spec.mode === "nearest") {
               give(0, byte, gradient);
               return;
             }
-            const bottom = f.let("bottom", f32x4.mul(gradient, down));
+            const bottom = f.let("bottom", f32x4.mul(gradient, corners.down));
             const top = f.let("top", f32x4.sub(gradient, bottom));
             for (const [corner, half] of [
               [0, top],
               [2, bottom],
             ] as const) {
-              const share = f.let("share", f32x4.mul(half, right));
+              const share = f.let("share", f32x4.mul(half, corners.right));
               give(corner, byte, f32x4.sub(half, share));
               give(corner + 1, byte, share);
             }
