@@ -349,9 +349,9 @@ const variants: readonly Variant<Partial<Igcv2Options>>[] = [
   })),
   {
     name: "igcv2_cifar",
-    options: { channels: 64, depth: 8, resolution: 32, classes: 10, smallStem: true },
+    options: { channels: 48, branches: [4, 12], depth: 14, resolution: 32, classes: 10, smallStem: true },
     published: {
-      source: "the paper's CIFAR network at 64 channels (stage 1 strict, 8 * 8) and depth 8; no published figures",
+      source: "the paper's CIFAR network at 48 channels and depth 14, strict at every stage; no published figures",
     },
     reconstructed: cifarReconstructed,
   },
