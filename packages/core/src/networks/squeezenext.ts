@@ -315,8 +315,7 @@ const variants: readonly Variant<Partial<SqueezeNextOptions>>[] = [
       ...{ resolution: 32, classes: 10, smallStem: true, stemPool: false },
     },
     published: {
-      source:
-        "our adaptation to 32x32: 3x3 stem of stride 1, no pool, few and wide units; no published figures",
+      source: "our adaptation to 32x32: 3x3 stem of stride 1, no pool, few and wide units; no published figures",
     },
   },
 ];
