@@ -311,8 +311,13 @@ const variants: readonly Variant<Partial<SqueezeNextOptions>>[] = [
   {
     name: "squeezenext_cifar",
     options: {
-      ...{ width: 0.75, repeats: [1, 3, 1, 1], flavour: "pytorchcv" },
-      ...{ resolution: 32, classes: 10, smallStem: true, stemPool: false },
+      width: 0.75,
+      repeats: [1, 3, 1, 1],
+      flavour: "pytorchcv",
+      resolution: 32,
+      classes: 10,
+      smallStem: true,
+      stemPool: false,
     },
     published: {
       source: "our adaptation to 32x32: 3x3 stem of stride 1, no pool, few and wide units; no published figures",
