@@ -17,25 +17,38 @@ import { type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
  */
 export function initializeForTraining(graph: Graph, seed: number = 0): Weights {
   const weights = new Map(initializeWeights(graph, seed) as ReadonlyMap<string, Tensor<"f32">>);
-  for (const name of [...normedKernels(graph).values()].flat()) {
-    const kernel = weights.get(name);
-    if (kernel !== undefined) weights.set(name, scaled(kernel, scaleForTraining(kernel)));
+  for (const { kernel, bias } of [...normedKernels(graph).values()].flat()) {
+    const drawn = weights.get(kernel);
+    if (drawn === undefined) continue;
+    const scale = scaleForTraining(drawn);
+    for (const name of [kernel, bias]) if (name !== undefined) weights.set(name, scaled(weights.get(name) as Tensor, scale));
   }
   return weights;
 }
 
-/** By batch norm: kernels between which and it there is nothing but permutations and other convolutions without a bias. */
-export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly string[]> {
-  const all = new Map<Node, readonly string[]>();
+/** A convolution's parameters, by name. */
+export interface NormedKernel {
+  readonly kernel: string;
+  /** What is added before the norm, which takes it out again: as large as what the kernel gives. */
+  readonly bias: string | undefined;
+}
+
+/**
+ * By batch norm: kernels between which and it there is nothing but permutations and other convolutions without a bias. The convolution right
+ * before it may have one.
+ */
+export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly NormedKernel[]> {
+  const all = new Map<Node, readonly NormedKernel[]>();
   const readers = readersOf(graph);
   for (const norm of nodesOf(graph, "batch_norm")) {
-    const kernels: string[] = [];
+    const kernels: NormedKernel[] = [];
     let value: ValueId | undefined = norm.inputs[0];
     while (value !== undefined && readers.get(value) === 1) {
       const node = nodeOf(graph, value);
-      if (isNode(node, "convolution") && isLinear(node)) {
-        const kernel = nodeOf(graph, node.inputs[1] as ValueId);
-        if (isNode(kernel, "parameter") && readers.get(node.inputs[1] as ValueId) === 1) kernels.push(kernel.name);
+      if (isNode(node, "convolution") && isScaledByKernel(node, kernels.length === 0)) {
+        const [kernel, bias] = node.inputs.slice(1).map((input) => nodeOf(graph, input));
+        const own = node.inputs.slice(1).every((input) => readers.get(input) === 1);
+        if (kernel !== undefined && isNode(kernel, "parameter") && own) kernels.push({ kernel: kernel.name, bias: bias?.name });
       } else if (!isNode(node, "permute")) break;
       value = node.inputs[0];
     }
@@ -44,9 +57,9 @@ export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly string[]
   return all;
 }
 
-/** Whether the output's scale is the kernel's: nothing is added, nothing cut off. */
-function isLinear({ operation }: Node<OperationOf<"convolution">>): boolean {
-  return !operation.bias && !operation.residual && operation.activation === "none";
+/** Whether the output's scale is the kernel's: nothing is cut off, and nothing added but a bias right before the norm. */
+function isScaledByKernel({ operation }: Node<OperationOf<"convolution">>, isBeforeNorm: boolean): boolean {
+  return (isBeforeNorm || !operation.bias) && !operation.residual && operation.activation === "none";
 }
 
 /** How many read each value, the graph's outputs included. */

@@ -15,6 +15,8 @@ const networks = {
   mobilenet_v1: build("mobilenet_v1", { width: 0.25, shallow: true, resolution: 32, classes: 5 }),
   shufflenet_v2: build("shufflenet_v2_cifar"),
   igcv2: build("igcv2_cifar"),
+  /** With a bias before every norm. */
+  squeezenext: build("squeezenext_cifar"),
 };
 
 /** Weights with everything in kernels and betas, of sizes that no training would leave. */
@@ -31,7 +33,7 @@ function foldedWeights(name: keyof typeof networks): Weights {
           values.map((value) => value * 3),
         ),
       );
-    if (parameter.endsWith("beta"))
+    if (parameter.endsWith("beta") || parameter.endsWith("bias"))
       weights.set(
         parameter,
         tensor(

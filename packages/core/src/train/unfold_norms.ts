@@ -35,12 +35,12 @@ export async function unfoldNorms(graph: Graph, weights: Weights, pictures: read
   const kernels = normedKernels(graph);
   for (const norm of nodesOf(graph, "batch_norm")) {
     let scale = 1;
-    for (const name of kernels.get(norm) ?? []) {
-      const kernel = weights.get(name);
-      if (kernel === undefined) continue;
-      const own = scaleForTraining(kernel);
+    for (const { kernel, bias } of kernels.get(norm) ?? []) {
+      const found = weights.get(kernel);
+      if (found === undefined) continue;
+      const own = scaleForTraining(found);
       scale *= own;
-      unfolded.set(name, scaled(kernel, own));
+      for (const name of [kernel, bias]) if (name !== undefined) unfolded.set(name, scaled(weights.get(name) as Tensor, own));
     }
     const { mean, variance } = statistics.get(norm) as Statistics;
     const { epsilon } = norm.operation;
