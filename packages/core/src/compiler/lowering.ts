@@ -9,6 +9,7 @@ import {
   FLOAT,
   hasHalo,
   imageBytes,
+  LANES,
   pictureBytes,
   pictureOf,
   pixelBytes,
@@ -217,7 +218,10 @@ export function integers(data: readonly number[]): Address {
   return { kind: "constant", constant };
 }
 
-/** A view's runs, and where a channelwise operation puts each of them in its own output: in the same order, from whole vectors on. */
+/**
+ * A view's runs, and where a channelwise operation puts each of them in its own output: in the same order, from whole vectors on, and as many
+ * lanes of them as `lanesOf` says.
+ */
 export interface ChannelwiseLayout {
   readonly runs: readonly { readonly run: ChannelRun; readonly vectors: number; readonly channel: number }[];
   /** Floats of the output. */
@@ -226,15 +230,19 @@ export interface ChannelwiseLayout {
   readonly positions: readonly number[];
 }
 
-export function channelwiseLayout(view: View): ChannelwiseLayout {
+export function channelwiseLayout(
+  view: View,
+  lanesOf: (channels: number) => number = roundUpToLanes,
+): ChannelwiseLayout {
   const positions = new Array<number>(view.places.length);
   let channel = 0;
   const runs = runsOf(view).map((run) => {
-    const laidOut = { run, vectors: Math.ceil(run.slots.length / 4), channel };
+    const lanes = lanesOf(run.slots.length);
+    const laidOut = { run, vectors: lanes / LANES, channel };
     run.slots.forEach((slot, i) => {
       if (slot >= 0) positions[slot] = channel + i;
     });
-    channel += roundUpToLanes(run.slots.length);
+    channel += lanes;
     return laidOut;
   });
   return { runs, channels: channel, positions };

@@ -73,8 +73,8 @@ export interface GemmSpec {
   readonly depthCount: number;
   readonly segments: readonly Segment[];
   /**
-   * Which loop is outside, and what the kernel's units are: pixels (the tile's inputs stay in cache), or tiles of channels (its weights
-   * do; without groups only).
+   * Which loop is outside, and what the kernel's units are: pixels (the tile's inputs stay in cache), or tiles of channels, counted over all
+   * groups (its weights do).
    */
   readonly outer: "pixels" | "channels";
   readonly activation: Activation;
@@ -174,15 +174,19 @@ class GemmEmitter {
   /** The bases, by so many groups. */
   #moveGroups(count: number): void {
     const f = this.#f;
-    const { segments, depthCount, groupInputBytes, groupOutputBytes } = this.#spec;
-    const move = (local: Local<"i32"> | undefined, bytes: number) => {
-      if (local && bytes !== 0) f.set(local, i32.add(local, count * bytes));
+    const { segments, depthCount, groupInputBytes, groupOutputBytes, outer } = this.#spec;
+    const move = (local: Local<"i32"> | undefined, step: number) => {
+      if (local && step !== 0) f.set(local, i32.add(local, count * step));
     };
     for (const input of this.#inputs) move(input, groupInputBytes);
     move(this.#output, groupOutputBytes);
     move(this.#residual, groupOutputBytes);
     move(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
     move(this.#groupTable, depthCount * FLOAT);
+    if (outer === "channels") {
+      const tiles = segments.reduce((sum, segment) => sum + segment.count, 0);
+      for (const name of ["start", "end"] as const) move(this.#p[name], -tiles);
+    }
   }
 
   /** All tiles of one shape. */
@@ -224,11 +228,11 @@ class GemmEmitter {
     }
   }
 
-  /** The tiles of a segment that this call does; where channels are outside, `start` and `end` count tiles over all segments. */
+  /** A group's tiles of a segment that this call does; where channels are outside, `start` and `end` count tiles from the group's first one. */
   #tileRange(index: number, first: number, count: number): { from: Local<"i32">; to: Local<"i32"> } {
     const f = this.#f;
     const { start, end } = this.#p as { start: Local<"i32">; end: Local<"i32"> };
-    if (this.#spec.segments.length === 1) return { from: start, to: end };
+    if (this.#spec.segments.length === 1 && this.#spec.groups === 1) return { from: start, to: end };
     const from = f.let(`from${index}`, select(i32.gt_s(start, first), start, i32.const(first)));
     const to = f.let(`to${index}`, select(i32.lt_s(end, first + count), end, i32.const(first + count)));
     return { from, to };
