@@ -95,7 +95,7 @@ export function allocateGroups(
   { node, groups, outPerGroup }: ConvolutionParts,
   to: Lowering,
 ): { readonly region: Region; readonly groupFloats: number; readonly positions: readonly number[] } {
-  const groupFloats = roundUpToLanes(outPerGroup);
+  const groupFloats = groups === 1 ? to.lanesOf(outPerGroup) : roundUpToLanes(outPerGroup);
   const positions = inOrder(groups * outPerGroup).map(
     (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
   );

@@ -2,14 +2,14 @@ import { type ConvolutionParts, finish, rowWindow, weightRow } from "./convoluti
 import { hash } from "./hash.ts";
 import { type GroupwiseSpec, groupwiseKernel, packedGroupwiseFloats, packGroupwise } from "./kernels/groupwise.ts";
 import { chooseTile } from "./kernels/sliding_tiles.ts";
-import { type Buffer, FLOAT, LANES, type Place, pixelBytes, roundUpToLanes, rowBytes, soleBuffer } from "./layout.ts";
+import { type Buffer, FLOAT, LANES, type Place, pixelBytes, rowBytes, soleBuffer } from "./layout.ts";
 import { atPixel, channelwiseLayout, inOrder, type Lowering, type Region } from "./lowering.ts";
 import type { Call, Constant, Panels } from "./plan.ts";
 
 /** Depthwise convolution: each run of channels is a call; the output keeps the input's order, a plane for each channel multiple. */
 export function lowerDepthwise(parts: ConvolutionParts, to: Lowering): void {
   const { node, input, outPerGroup: multiple } = parts;
-  const layout = channelwiseLayout(input, (channels) => lanesOf(channels, to));
+  const layout = channelwiseLayout(input, (channels) => to.lanesOf(channels));
   const region = to.allocate(node, layout.channels * multiple);
   const positions = inOrder(input.places.length * multiple).map(
     (c) => (c % multiple) * layout.channels + (layout.positions[Math.floor(c / multiple)] as number),
@@ -48,7 +48,7 @@ export function groupOrder({ input, groups, inPerGroup }: ConvolutionParts): rea
 /** A grouped convolution with lanes for groups. `order` lists the groups as their channels lie in memory. */
 export function lowerGroupwise(parts: ConvolutionParts, order: readonly number[], to: Lowering): void {
   const { node, input, groups, inPerGroup, outPerGroup } = parts;
-  const plane = lanesOf(groups, to);
+  const plane = to.lanesOf(groups);
   const region = to.allocate(node, plane * outPerGroup);
   const rank = new Map(order.map((group, i) => [group, i]));
   const positions = inOrder(groups * outPerGroup).map(
@@ -68,12 +68,6 @@ export function lowerGroupwise(parts: ConvolutionParts, order: readonly number[]
     groupOf: order,
   });
   finish(parts, to, region, positions, [call]);
-}
-
-/** Lanes for so many channels: pairs of vectors where the engine joins them, for a single one takes as long as a pair. */
-function lanesOf(channels: number, { target, isInference }: Lowering): number {
-  const inPairs = target.wide && isInference && channels > LANES;
-  return inPairs ? 2 * LANES * Math.ceil(channels / (2 * LANES)) : roundUpToLanes(channels);
 }
 
 /** Where one groupwise call reads and writes; channels and planes in floats. */

@@ -51,7 +51,7 @@ export class Lowering {
   #bufferCount = 0;
   readonly #kernels = new Map<string, Kernel>();
   /** Where the parts of a concatenation go in the buffer they share. */
-  readonly #shares: ReadonlyMap<ValueId, Share>;
+  #shares: ReadonlyMap<ValueId, Share> | undefined;
 
   constructor(
     graph: Graph,
@@ -67,7 +67,6 @@ export class Lowering {
     this.images = images;
     this.imagesPerBuffer = imagesPerBuffer;
     this.halos = halos;
-    this.#shares = planShares(graph, this.halos);
   }
 
   view(value: ValueId): View {
@@ -107,6 +106,7 @@ export class Lowering {
 
   /** Room for a node's output of `channels` floats a pixel: its share of a concatenation's buffer, or a buffer of its own. */
   allocate(node: Node, channels: number, halo: Halo = this.halos.of(node.id)): Region {
+    this.#shares ??= planShares(this.graph, this.halos, (count) => this.lanesOf(count));
     const share = this.#shares.get(node.id);
     if (share && channels <= share.channels) {
       const isFirst = share.group.buffer === undefined;
@@ -124,6 +124,12 @@ export class Lowering {
     const { height, width } = pictureOf(node.shape);
     const buffer = this.buffer({ name: node.name, height, width, stride: roundUpToLanes(channels), halo });
     return { buffer, channel: 0, preparation: this.fillHalo(buffer) };
+  }
+
+  /** Lanes for so many channels: pairs of vectors where the engine joins them, for a single one takes as long as a pair. */
+  lanesOf(channels: number): number {
+    const inPairs = this.target.wide && this.isInference && channels > LANES;
+    return inPairs ? 2 * LANES * Math.ceil(channels / (2 * LANES)) : roundUpToLanes(channels);
   }
 
   /** Room that each thread has for itself while a step runs. */
@@ -277,7 +283,7 @@ interface Share {
   readonly channels: number;
 }
 
-function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
+function planShares(graph: Graph, halos: Halos, lanesOf: (channels: number) => number): ReadonlyMap<ValueId, Share> {
   const shares = new Map<ValueId, Share>();
   for (const node of graph.nodes) {
     if (!isNode(node, "concatenate") || node.shape.length !== 4) continue;
@@ -291,7 +297,7 @@ function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
     const fills = new Set(parts.map((part) => halos.of(part.id).fill));
     if (!parts.every(canShare) || new Set(node.inputs).size !== parts.length || fills.size !== 1) continue;
     const padding = parts.map((part) => halos.of(part.id).padding).reduce(larger);
-    const sizes = parts.map((part) => floatsToReserve(part, graph));
+    const sizes = parts.map((part) => floatsToReserve(part, graph, lanesOf));
     const group: ShareGroup = {
       stride: sizes.reduce((sum, size) => sum + size, 0),
       halo: { padding, fill: [...fills][0] as number },
@@ -308,11 +314,11 @@ function planShares(graph: Graph, halos: Halos): ReadonlyMap<ValueId, Share> {
 }
 
 /** Floats of a pixel to set aside for a part: in a grouped convolution each group begins at a whole vector. */
-function floatsToReserve(part: Node, graph: Graph): number {
+function floatsToReserve(part: Node, graph: Graph, lanesOf: (channels: number) => number): number {
   const channels = part.shape.at(-1) as number;
   const groups = isNode(part, "convolution") ? part.operation.groups : 1;
   const isDepthwise = groups === nodeOf(graph, part.inputs[0] as ValueId).shape.at(-1);
-  return isDepthwise ? roundUpToLanes(channels) : groups * roundUpToLanes(channels / groups);
+  return isDepthwise || groups === 1 ? lanesOf(channels) : groups * roundUpToLanes(channels / groups);
 }
 
 /** Bytes of all pictures of a buffer. */
