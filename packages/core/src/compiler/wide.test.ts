@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { build } from "../networks/build.ts";
 import { load } from "../runtime/model.ts";
 import { randomGraph } from "../testing/random_graph.ts";
 import { compile } from "./compile.ts";
@@ -12,6 +13,22 @@ describe("wide", () => {
       using narrow = await load(compile(graph, { weights }));
       using wide = await load(compile(graph, { weights, wide: true }));
       expect(wide.run(inputs), `seed ${seed}`).toEqual(narrow.run(inputs));
+    }
+  });
+
+  it("gives the same bits where vectors are odd in number and where groups are large, on any number of threads", {
+    timeout: 120_000,
+  }, async () => {
+    for (const name of ["shufflenet_v2_1.0", "igcv1_l100m2_imagenet"]) {
+      const network = build(name, { resolution: 64 });
+      using narrow = await load(compile(network));
+      const input = narrow.input("input").map((_, i) => Math.sin(i));
+      const expected = narrow.run({ input });
+      const compiled = compile(network, { wide: true, threads: 3 });
+      for (const threads of [1, 2, 3]) {
+        using wide = await load(compiled, { threads });
+        expect(wide.run({ input }), `${name}, ${threads} threads`).toEqual(expected);
+      }
     }
   });
 
