@@ -21,7 +21,8 @@ export function initializeForTraining(graph: Graph, seed: number = 0): Weights {
     const drawn = weights.get(kernel);
     if (drawn === undefined) continue;
     const scale = scaleForTraining(drawn);
-    for (const name of [kernel, bias]) if (name !== undefined) weights.set(name, scaled(weights.get(name) as Tensor, scale));
+    for (const name of [kernel, bias])
+      if (name !== undefined) weights.set(name, scaled(weights.get(name) as Tensor, scale));
   }
   return weights;
 }
@@ -48,7 +49,8 @@ export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly NormedKe
       if (isNode(node, "convolution") && isScaledByKernel(node, kernels.length === 0)) {
         const [kernel, bias] = node.inputs.slice(1).map((input) => nodeOf(graph, input));
         const own = node.inputs.slice(1).every((input) => readers.get(input) === 1);
-        if (kernel !== undefined && isNode(kernel, "parameter") && own) kernels.push({ kernel: kernel.name, bias: bias?.name });
+        if (kernel !== undefined && isNode(kernel, "parameter") && own)
+          kernels.push({ kernel: kernel.name, bias: bias?.name });
       } else if (!isNode(node, "permute")) break;
       value = node.inputs[0];
     }

@@ -40,7 +40,8 @@ export async function unfoldNorms(graph: Graph, weights: Weights, pictures: read
       if (found === undefined) continue;
       const own = scaleForTraining(found);
       scale *= own;
-      for (const name of [kernel, bias]) if (name !== undefined) unfolded.set(name, scaled(weights.get(name) as Tensor, own));
+      for (const name of [kernel, bias])
+        if (name !== undefined) unfolded.set(name, scaled(weights.get(name) as Tensor, own));
     }
     const { mean, variance } = statistics.get(norm) as Statistics;
     const { epsilon } = norm.operation;
