@@ -1,7 +1,7 @@
 import type { Node } from "../graph/graph.ts";
 import { dilatedSize, type OperationOf, type Pair } from "../graph/operations.ts";
 import { packedGroupFloats, packGroup, type Segment } from "./kernels/gemm_tiles.ts";
-import { type Buffer, buffersOf, FLOAT, LANES, roundUpToLanes, type View } from "./layout.ts";
+import { type Buffer, buffersOf, FLOAT, LANES, type View } from "./layout.ts";
 import { addInto } from "./lower_elementwise.ts";
 import { inOrder, type Lowering, type Region, viewOf } from "./lowering.ts";
 import type { Call, Constant, RowWork } from "./plan.ts";
@@ -95,7 +95,7 @@ export function allocateGroups(
   { node, groups, outPerGroup }: ConvolutionParts,
   to: Lowering,
 ): { readonly region: Region; readonly groupFloats: number; readonly positions: readonly number[] } {
-  const groupFloats = groups === 1 ? to.lanesOf(outPerGroup) : roundUpToLanes(outPerGroup);
+  const groupFloats = to.lanesOf(outPerGroup, groups);
   const positions = inOrder(groups * outPerGroup).map(
     (c) => Math.floor(c / outPerGroup) * groupFloats + (c % outPerGroup),
   );

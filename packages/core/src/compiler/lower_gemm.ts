@@ -2,7 +2,7 @@ import { isNode } from "../graph/graph.ts";
 import { allocateGroups, type ConvolutionParts, finish, packedWeights, rowWindow } from "./convolution_parts.ts";
 import { hash } from "./hash.ts";
 import { type GemmSpec, gemmKernel, type PixelMap } from "./kernels/gemm.ts";
-import { chooseSegments, otherTiles, type Segment, wholeTiles } from "./kernels/gemm_tiles.ts";
+import { chooseSegments, otherTiles, type Segment, tileCount, wholeTiles } from "./kernels/gemm_tiles.ts";
 import {
   type Buffer,
   FLOAT,
@@ -20,7 +20,6 @@ import { inNaturalOrder } from "./lower_elementwise.ts";
 import { atPixel, type Lowering } from "./lowering.ts";
 import type { Address, Call } from "./plan.ts";
 import { type DepthPlan, inputMap, pixelMap, planDepth } from "./plan_depth.ts";
-import type { Target } from "./target.ts";
 
 /** A dense or grouped convolution as a matrix product. */
 export function lowerGemm(parts: ConvolutionParts, to: Lowering): void {
@@ -48,7 +47,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const vectors = groupFloats / LANES;
   const key = `${to.target.simd}${to.target.wide ? "_wide" : ""}_m${pixels}_w${outWidth}_k${depthCount}_n${outPerGroup}_g${groups}`;
   const segments = chooseSegments(to.target, pixels, vectors, to.target.tuning?.tiles[key]);
-  const outer = chooseOuter(parts, pictures, to.isInference ? to.target : { ...to.target, threads: 1 });
+  const outer = chooseOuter(parts, pictures, to);
   const spec: GemmSpec = {
     pixels,
     width: outWidth,
@@ -79,7 +78,7 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   ];
   const name = gemmName(parts, spec, to);
   const byPixels = { units: pixels, grain: Math.max(...segments.map((segment) => segment.rows)) };
-  const byTiles = { units: groups * segments.reduce((sum, { count }) => sum + count, 0), grain: 1 };
+  const byTiles = { units: groups * tileCount(segments), grain: 1 };
   const split = outer === "pixels" ? byPixels : byTiles;
   const rows = outer === "pixels" ? { ...rowWindow(parts), units: outWidth } : undefined;
   const { rows: tileRows, vectors: tileVectors } = segments[0] as Segment;
@@ -163,18 +162,20 @@ const STAYS_IN_CACHE = 400_000;
 /**
  * Which side stays in cache while the other streams: channels outside when a group's weights are large and the picture is small.
  *
- * `threads`, as many as work on one picture, share out what is outside: with channels each of them reads the whole picture, most of which
+ * Threads that work on one picture share out what is outside: with channels each of them reads the whole picture, most of which
  * others have just written. Between two cores with long ways that takes longer than weights do: ShuffleNet V2 took 0.98 to 0.99 of the time
  * by the rule that the weights must then be twice as large.
  *
  * Groups as large as those of IGCV1's last stages took 0.93 of the time with channels outside on wide vectors, and 1.04 on others.
  */
-function chooseOuter(parts: ConvolutionParts, pictures: number, { threads, wide }: Target): "pixels" | "channels" {
+function chooseOuter(parts: ConvolutionParts, pictures: number, to: Lowering): "pixels" | "channels" {
+  if (parts.groups > 1 && !to.target.wide) return "pixels";
   const weightBytes = (parts.weights.length / parts.groups) * FLOAT;
   const inputBytes =
     (pictures * parts.input.height * parts.input.width * parts.input.places.length * FLOAT) / parts.groups;
-  if (parts.groups > 1 && !wide) return "pixels";
   const isSinglePixel = parts.groups === 1 && parts.outHeight * parts.outWidth === 1;
-  const isLarge = weightBytes > STAYS_IN_CACHE / 2 && (threads === 1 || weightBytes > 2 * inputBytes);
+  // In training each thread has pictures of its own.
+  const isAlone = !to.isInference || to.target.threads === 1;
+  const isLarge = weightBytes > STAYS_IN_CACHE / 2 && (isAlone || weightBytes > 2 * inputBytes);
   return isSinglePixel || (isLarge && inputBytes < STAYS_IN_CACHE) ? "channels" : "pixels";
 }

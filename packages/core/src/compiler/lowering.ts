@@ -50,7 +50,7 @@ export class Lowering {
   readonly views: Map<ValueId, View> = new Map();
   #bufferCount = 0;
   readonly #kernels = new Map<string, Kernel>();
-  /** Where the parts of a concatenation go in the buffer they share. */
+  /** Where the parts of a concatenation go in the buffer they share: planned when first asked for, as `isInference` is a subclass's to say. */
   #shares: ReadonlyMap<ValueId, Share> | undefined;
 
   constructor(
@@ -106,7 +106,7 @@ export class Lowering {
 
   /** Room for a node's output of `channels` floats a pixel: its share of a concatenation's buffer, or a buffer of its own. */
   allocate(node: Node, channels: number, halo: Halo = this.halos.of(node.id)): Region {
-    this.#shares ??= planShares(this.graph, this.halos, (count) => this.lanesOf(count));
+    this.#shares ??= planShares(this);
     const share = this.#shares.get(node.id);
     if (share && channels <= share.channels) {
       const isFirst = share.group.buffer === undefined;
@@ -126,9 +126,12 @@ export class Lowering {
     return { buffer, channel: 0, preparation: this.fillHalo(buffer) };
   }
 
-  /** Lanes for so many channels: pairs of vectors where the engine joins them, for a single one takes as long as a pair. */
-  lanesOf(channels: number): number {
-    const inPairs = this.target.wide && this.isInference && channels > LANES;
+  /**
+   * Lanes for so many channels, of one of `groups` groups: pairs of vectors where the engine joins them, for a single one takes as long as a
+   * pair. Products in groups gained nothing by it.
+   */
+  lanesOf(channels: number, groups: number = 1): number {
+    const inPairs = this.target.wide && this.isInference && groups === 1 && channels > LANES;
     return inPairs ? 2 * LANES * Math.ceil(channels / (2 * LANES)) : roundUpToLanes(channels);
   }
 
@@ -283,7 +286,8 @@ interface Share {
   readonly channels: number;
 }
 
-function planShares(graph: Graph, halos: Halos, lanesOf: (channels: number) => number): ReadonlyMap<ValueId, Share> {
+function planShares(to: Lowering): ReadonlyMap<ValueId, Share> {
+  const { graph, halos } = to;
   const shares = new Map<ValueId, Share>();
   for (const node of graph.nodes) {
     if (!isNode(node, "concatenate") || node.shape.length !== 4) continue;
@@ -297,7 +301,7 @@ function planShares(graph: Graph, halos: Halos, lanesOf: (channels: number) => n
     const fills = new Set(parts.map((part) => halos.of(part.id).fill));
     if (!parts.every(canShare) || new Set(node.inputs).size !== parts.length || fills.size !== 1) continue;
     const padding = parts.map((part) => halos.of(part.id).padding).reduce(larger);
-    const sizes = parts.map((part) => floatsToReserve(part, graph, lanesOf));
+    const sizes = parts.map((part) => floatsToReserve(part, to));
     const group: ShareGroup = {
       stride: sizes.reduce((sum, size) => sum + size, 0),
       halo: { padding, fill: [...fills][0] as number },
@@ -314,11 +318,11 @@ function planShares(graph: Graph, halos: Halos, lanesOf: (channels: number) => n
 }
 
 /** Floats of a pixel to set aside for a part: in a grouped convolution each group begins at a whole vector. */
-function floatsToReserve(part: Node, graph: Graph, lanesOf: (channels: number) => number): number {
+function floatsToReserve(part: Node, to: Lowering): number {
   const channels = part.shape.at(-1) as number;
   const groups = isNode(part, "convolution") ? part.operation.groups : 1;
-  const isDepthwise = groups === nodeOf(graph, part.inputs[0] as ValueId).shape.at(-1);
-  return isDepthwise || groups === 1 ? lanesOf(channels) : groups * roundUpToLanes(channels / groups);
+  const isDepthwise = groups === nodeOf(to.graph, part.inputs[0] as ValueId).shape.at(-1);
+  return isDepthwise ? to.lanesOf(channels) : groups * to.lanesOf(channels / groups, groups);
 }
 
 /** Bytes of all pictures of a buffer. */

@@ -16,14 +16,8 @@ import { type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
  * @throws {OptionError} if the seed is no such number
  */
 export function initializeForTraining(graph: Graph, seed: number = 0): Weights {
-  const weights = new Map(initializeWeights(graph, seed) as ReadonlyMap<string, Tensor<"f32">>);
-  for (const { kernel, bias } of [...normedKernels(graph).values()].flat()) {
-    const drawn = weights.get(kernel);
-    if (drawn === undefined) continue;
-    const scale = scaleForTraining(drawn);
-    for (const name of [kernel, bias])
-      if (name !== undefined) weights.set(name, scaled(weights.get(name) as Tensor, scale));
-  }
+  const weights = new Map(initializeWeights(graph, seed));
+  for (const normed of [...normedKernels(graph).values()].flat()) scaleForTraining(weights, normed);
   return weights;
 }
 
@@ -47,10 +41,10 @@ export function normedKernels(graph: Graph): ReadonlyMap<Node, readonly NormedKe
     while (value !== undefined && readers.get(value) === 1) {
       const node = nodeOf(graph, value);
       if (isNode(node, "convolution") && isScaledByKernel(node, kernels.length === 0)) {
-        const [kernel, bias] = node.inputs.slice(1).map((input) => nodeOf(graph, input));
-        const own = node.inputs.slice(1).every((input) => readers.get(input) === 1);
-        if (kernel !== undefined && isNode(kernel, "parameter") && own)
-          kernels.push({ kernel: kernel.name, bias: bias?.name });
+        const inputs = node.inputs.slice(1);
+        const [kernel, bias] = inputs.map((input) => nodeOf(graph, input));
+        const isOwn = inputs.every((input) => readers.get(input) === 1 && isNode(nodeOf(graph, input), "parameter"));
+        if (kernel !== undefined && isOwn) kernels.push({ kernel: kernel.name, bias: bias?.name });
       } else if (!isNode(node, "permute")) break;
       value = node.inputs[0];
     }
@@ -77,16 +71,23 @@ function fanIn({ shape }: Tensor): number {
   return shape.slice(0, -1).reduce((product, length) => product * length, 1);
 }
 
-/** What a kernel is multiplied with so that its variance is 1 / (3 · fan in). */
-export function scaleForTraining(kernel: Tensor): number {
-  const data = toFloat32(kernel);
+/** Multiplies a kernel, and its bias with it, so that the kernel's variance is 1 / (3 · fan in). Returns the factor. */
+export function scaleForTraining(weights: Map<string, Tensor>, { kernel, bias }: NormedKernel): number {
+  const drawn = weights.get(kernel);
+  if (drawn === undefined) return 1;
+  const data = toFloat32(drawn);
   const meanSquare = data.reduce((sum, value) => sum + value * value, 0) / data.length;
-  const variance = 1 / (3 * fanIn(kernel));
-  return meanSquare === 0 ? 1 : Math.sqrt(variance / meanSquare);
+  const variance = 1 / (3 * fanIn(drawn));
+  const factor = meanSquare === 0 ? 1 : Math.sqrt(variance / meanSquare);
+  for (const name of [kernel, bias]) {
+    const values = name === undefined ? undefined : weights.get(name);
+    if (name !== undefined && values !== undefined) weights.set(name, scaled(values, factor));
+  }
+  return factor;
 }
 
 /** A tensor's numbers times a factor. */
-export function scaled(values: Tensor, factor: number): Tensor<"f32"> {
+function scaled(values: Tensor, factor: number): Tensor<"f32"> {
   return tensor(
     values.shape,
     toFloat32(values).map((value) => value * factor),

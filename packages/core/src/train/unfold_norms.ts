@@ -4,7 +4,7 @@ import { type Graph, type Node, nodeOf, nodesOf, type ValueId } from "../graph/g
 import type { OperationOf } from "../graph/operations.ts";
 import { load } from "../runtime/model.ts";
 import { type Tensor, tensor, toFloat32, type Weights } from "../tensor.ts";
-import { normedKernels, scaled, scaleForTraining } from "./initialize_for_training.ts";
+import { normedKernels, scaleForTraining } from "./initialize_for_training.ts";
 
 type BatchNorm = Node<OperationOf<"batch_norm">>;
 
@@ -35,14 +35,7 @@ export async function unfoldNorms(graph: Graph, weights: Weights, pictures: read
   const kernels = normedKernels(graph);
   for (const norm of nodesOf(graph, "batch_norm")) {
     let scale = 1;
-    for (const { kernel, bias } of kernels.get(norm) ?? []) {
-      const found = weights.get(kernel);
-      if (found === undefined) continue;
-      const own = scaleForTraining(found);
-      scale *= own;
-      for (const name of [kernel, bias])
-        if (name !== undefined) unfolded.set(name, scaled(weights.get(name) as Tensor, own));
-    }
+    for (const normed of kernels.get(norm) ?? []) scale *= scaleForTraining(unfolded, normed);
     const { mean, variance } = statistics.get(norm) as Statistics;
     const { epsilon } = norm.operation;
     const [gamma, beta, oldMean, oldVariance] = [1, 2, 3, 4].map((input) =>

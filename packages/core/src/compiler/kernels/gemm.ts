@@ -5,7 +5,7 @@ import type { I32, Local } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
-import { packedGroupFloats, type Segment, unrolledSteps } from "./gemm_tiles.ts";
+import { packedGroupFloats, type Segment, tileCount, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 import { times } from "./times.ts";
 
@@ -183,10 +183,7 @@ class GemmEmitter {
     move(this.#residual, groupOutputBytes);
     move(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
     move(this.#groupTable, depthCount * FLOAT);
-    if (outer === "channels") {
-      const tiles = segments.reduce((sum, segment) => sum + segment.count, 0);
-      for (const name of ["start", "end"] as const) move(this.#p[name], -tiles);
-    }
+    if (outer === "channels") for (const name of ["start", "end"]) move(this.#p[name], -tileCount(segments));
   }
 
   /** All tiles of one shape. */
@@ -211,7 +208,7 @@ class GemmEmitter {
         });
       });
     } else {
-      const skippedTiles = segments.slice(0, index).reduce((sum, { count }) => sum + count, 0);
+      const skippedTiles = tileCount(segments.slice(0, index));
       const { from, to } = this.#tileRange(index, skippedTiles, segment.count);
       const tileBytes = columnBytes * (1 + depthCount);
       const inSegment = f.let(`inSegment${index}`, i32.sub(from, skippedTiles));

@@ -97,6 +97,11 @@ function chooseRows(pixels: number, most: number): number {
   return best;
 }
 
+/** Tiles of channels, over all segments. */
+export function tileCount(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { count }) => sum + count, 0);
+}
+
 /** The least number of pixels that is a whole number of every segment's rows. */
 export function wholeTiles(segments: readonly Segment[]): number {
   return segments.reduce((product, { rows }) => leastCommonMultiple(product, rows), 1);
