@@ -52,7 +52,7 @@ export interface DepthList {
 /**
  * A convolution as a matrix product: M pixels, K inputs a pixel (taps and channels), N output channels.
  *
- * The loop nest: blocks of pixels · groups · segments · (pixels ⊃ channels, or channels ⊃ pixels) · K. The tile's sums stay in registers; an
+ * The loop nest: blocks of pixels · groups · segments · panels of tiles · pixels · tiles · K. The tile's sums stay in registers; an
  * input float is copied to all lanes and multiplied with `vectors` weight vectors, which lie packed in the order of their use.
  */
 export interface GemmSpec {
@@ -72,11 +72,10 @@ export interface GemmSpec {
   /** K. */
   readonly depthCount: number;
   readonly segments: readonly Segment[];
-  /**
-   * Which loop is outside, and what the kernel's units are: pixels (the tile's inputs stay in cache), or tiles of channels, counted over all
-   * groups (its weights do).
-   */
-  readonly outer: "pixels" | "channels";
+  /** Tiles of channels that a panel has at most: its weights stay in cache while the pixels go by. */
+  readonly panel: number;
+  /** What the kernel's units are: pixels, or tiles of channels, counted over all groups. */
+  readonly split: "pixels" | "channels";
   readonly activation: Activation;
   readonly residualActivation: Activation;
 }
@@ -141,7 +140,7 @@ class GemmEmitter {
     this.#residual = p["residual"];
     this.#groupWeights = p["weights"] as Local<"i32">;
     this.#groupTable = p["table"];
-    const isSplit = spec.outer === "pixels";
+    const isSplit = spec.split === "pixels";
     this.#start = isSplit ? (p["start"] as Local<"i32">) : i32.const(0);
     this.#end = isSplit ? (p["end"] as Local<"i32">) : i32.const(spec.pixels);
   }
@@ -174,7 +173,7 @@ class GemmEmitter {
   /** The bases, by so many groups. */
   #moveGroups(count: number): void {
     const f = this.#f;
-    const { segments, depthCount, groupInputBytes, groupOutputBytes, outer } = this.#spec;
+    const { segments, depthCount, groupInputBytes, groupOutputBytes, split } = this.#spec;
     const move = (local: Local<"i32"> | undefined, step: number) => {
       if (local && step !== 0) f.set(local, i32.add(local, count * step));
     };
@@ -183,51 +182,63 @@ class GemmEmitter {
     move(this.#residual, groupOutputBytes);
     move(this.#groupWeights, packedGroupFloats(segments, depthCount) * FLOAT);
     move(this.#groupTable, depthCount * FLOAT);
-    if (outer === "channels") for (const name of ["start", "end"]) move(this.#p[name], -tileCount(segments));
+    if (split === "channels") for (const name of ["start", "end"]) move(this.#p[name], -tileCount(segments));
   }
 
   /** All tiles of one shape. */
   #segment(index: number): void {
     const f = this.#f;
-    const { segments, depthCount, outer } = this.#spec;
+    const { segments, depthCount, split, panel } = this.#spec;
     const segment = segments[index] as Segment;
     const skippedFloats = packedGroupFloats(segments.slice(0, index), depthCount);
+    const skippedTiles = tileCount(segments.slice(0, index));
     const skippedColumns = segments.slice(0, index).reduce((sum, { vectors, count }) => sum + vectors * count, 0);
-    const first = i32.add(this.#groupWeights, skippedFloats * FLOAT);
+    const firstWeights = i32.add(this.#groupWeights, skippedFloats * FLOAT);
+    const firstColumn = i32.const(skippedColumns * LANES * FLOAT);
+    const columnBytes = segment.vectors * LANES * FLOAT;
+    const tileBytes = columnBytes * (1 + depthCount);
+    f.comment(`tiles of ${segment.rows} pixels x ${segment.vectors * LANES} channels`);
+    if (split === "pixels" && segment.count <= panel) {
+      this.#panel(index, firstWeights, firstColumn, segment.count);
+      return;
+    }
+    const { from, to } = this.#tileRange(index, skippedTiles, segment.count);
+    const inSegment = i32.sub(from, skippedTiles);
+    const weights = f.let(`panel${index}`, i32.add(firstWeights, i32.mul(inSegment, tileBytes)));
+    const column = f.let(`panelColumn${index}`, i32.add(firstColumn, i32.mul(inSegment, columnBytes)));
+    f.for({ name: `tile${index}`, from, to, step: panel }, (at) => {
+      const left = f.let(`left${index}`, i32.sub(to, at));
+      this.#panel(
+        index,
+        weights,
+        column,
+        f.let(`tiles${index}`, select(i32.lt_s(left, panel), left, i32.const(panel))),
+      );
+      f.set(weights, i32.add(weights, panel * tileBytes));
+      f.set(column, i32.add(column, panel * columnBytes));
+    });
+  }
+
+  /** Some tiles of one shape side by side, for all pixels. */
+  #panel(index: number, firstWeights: I32, firstColumn: I32, count: number | Local<"i32">): void {
+    const f = this.#f;
+    const segment = this.#spec.segments[index] as Segment;
     const weights = f.local(`w${index}`, "i32");
     const column = f.local(`column${index}`, "i32");
-    const columnBytes = segment.vectors * LANES * FLOAT;
-    f.comment(`tiles of ${segment.rows} pixels x ${segment.vectors * LANES} channels`);
-    if (outer === "pixels") {
-      this.#pixelTiles(segment, index, (tile) => {
-        f.set(weights, first);
-        f.set(column, skippedColumns * LANES * FLOAT);
-        times(f, segment.count, `tile${index}`, () => {
-          this.#tile(segment, tile, weights, column);
-          f.set(column, i32.add(column, columnBytes));
-        });
+    this.#pixelTiles(segment, index, (tile) => {
+      f.set(weights, firstWeights);
+      f.set(column, firstColumn);
+      times(f, count, `column${index}`, () => {
+        this.#tile(segment, tile, weights, column);
+        f.set(column, i32.add(column, segment.vectors * LANES * FLOAT));
       });
-    } else {
-      const skippedTiles = tileCount(segments.slice(0, index));
-      const { from, to } = this.#tileRange(index, skippedTiles, segment.count);
-      const tileBytes = columnBytes * (1 + depthCount);
-      const inSegment = f.let(`inSegment${index}`, i32.sub(from, skippedTiles));
-      const tileWeights = f.let(`panel${index}`, i32.add(first, i32.mul(inSegment, tileBytes)));
-      f.set(column, i32.add(i32.mul(inSegment, columnBytes), skippedColumns * LANES * FLOAT));
-      f.for({ name: `tile${index}`, from, to, step: 1 }, () => {
-        this.#pixelTiles(segment, index, (tile) => {
-          f.set(weights, tileWeights);
-          this.#tile(segment, tile, weights, column);
-        });
-        f.set(tileWeights, i32.add(tileWeights, tileBytes));
-        f.set(column, i32.add(column, columnBytes));
-      });
-    }
+    });
   }
 
   /** A group's tiles of a segment that this call does; where channels are outside, `start` and `end` count tiles from the group's first one. */
-  #tileRange(index: number, first: number, count: number): { from: Local<"i32">; to: Local<"i32"> } {
+  #tileRange(index: number, first: number, count: number): { from: I32; to: I32 } {
     const f = this.#f;
+    if (this.#spec.split === "pixels") return { from: i32.const(first), to: i32.const(first + count) };
     const { start, end } = this.#p as { start: Local<"i32">; end: Local<"i32"> };
     if (this.#spec.segments.length === 1 && this.#spec.groups === 1) return { from: start, to: end };
     const from = f.let(`from${index}`, select(i32.gt_s(start, first), start, i32.const(first)));
