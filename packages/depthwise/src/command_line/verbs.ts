@@ -346,6 +346,9 @@ export const verbs: readonly Verb[] = [
         "photos",
         "shapes",
       ]),
+      number("--cutout <S>", "blank a square of each picture, its side a share of the picture's (arXiv:1708.04552)"),
+      number("--mixup <A>", "blend pictures in pairs; the paper takes 0.2 to 1 (arXiv:1710.09412)"),
+      number("--cutmix <A>", "swap a rectangle of pictures in pairs; the paper takes 1 (arXiv:1905.04899)"),
       new Option("--balance", "show every class equally often"),
       number(
         "--validation-share <S>",

@@ -68,8 +68,14 @@ describe("recipeFor", () => {
 
 test("pictures are varied as suits them, or as was asked for", () => {
   const [small, large] = [build("mobilenet_v2_cifar"), build("mobilenet_v2_1.0_224")];
-  expect(augmentationFor({}, dataOf(5, "shapes"), small)).toBe(augmentationPresets.shapes);
-  expect(augmentationFor({}, dataOf(5), small)).toBe(augmentationPresets.smallPictures);
-  expect(augmentationFor({}, dataOf(5), large)).toBe(augmentationPresets.photos);
-  expect(augmentationFor({ augment: "none" }, dataOf(5), large)).toBe(augmentationPresets.none);
+  expect(augmentationFor({}, dataOf(5, "shapes"), small)).toEqual(augmentationPresets.shapes);
+  expect(augmentationFor({}, dataOf(5), small)).toEqual(augmentationPresets.smallPictures);
+  expect(augmentationFor({}, dataOf(5), large)).toEqual(augmentationPresets.photos);
+  expect(augmentationFor({ augment: "none" }, dataOf(5), large)).toEqual(augmentationPresets.none);
+  expect(augmentationFor({ cutout: 0.25, mixup: 0.2, cutmix: 1 }, dataOf(5), small)).toEqual({
+    ...augmentationPresets.smallPictures,
+    cutout: { size: 0.25 },
+    mixup: { alpha: 0.2 },
+    cutmix: { alpha: 1 },
+  });
 });

@@ -83,9 +83,18 @@ function averageDecay(stepsOfEpoch: number, epochs: number): number {
   return Math.min(defaultRecipe.averageDecay, Number((1 - Math.min(1, 20 / steps)).toPrecision(4)));
 }
 
-/** How pictures are varied: as was asked for, or as suits the data. */
+/** How pictures are varied: as was asked for, or as suits the data, and what was asked for beside it. */
 export function augmentationFor(options: TrainCommandOptions, data: DataSet, network: Network): Augmentation {
-  if (options.augment) return augmentationPresets[options.augment];
+  const { cutout, mixup, cutmix } = options;
+  return {
+    ...(options.augment ? augmentationPresets[options.augment] : usualAugmentation(data, network)),
+    ...(cutout !== undefined && { cutout: { size: cutout } }),
+    ...(mixup !== undefined && { mixup: { alpha: mixup } }),
+    ...(cutmix !== undefined && { cutmix: { alpha: cutmix } }),
+  };
+}
+
+function usualAugmentation(data: DataSet, network: Network): Augmentation {
   if (data.name === "shapes") return augmentationPresets.shapes;
   return Math.max(...network.preprocessing.size) <= 64 ? augmentationPresets.smallPictures : augmentationPresets.photos;
 }

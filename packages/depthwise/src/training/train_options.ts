@@ -26,6 +26,9 @@ export interface TrainCommandOptions extends CommonOptions {
   readonly clip?: number;
   readonly patience?: number;
   readonly augment?: AugmentationPreset;
+  readonly cutout?: number;
+  readonly mixup?: number;
+  readonly cutmix?: number;
   readonly balance?: boolean;
   readonly validationShare?: number;
   /** A file, or false: none. Default: beside the weights. */

@@ -55,6 +55,26 @@ describe("pointwise convolutions", () => {
   });
 });
 
+/** Weights that do not stay in the second-level cache are walked panel by panel, the last one of fewer tiles. */
+describe("large weights", () => {
+  it.each<Pair>([
+    [1, 1],
+    [2, 3],
+    [7, 9],
+    [20, 20],
+  ])("of a %ix%i picture, dense and in groups", async (height, width) => {
+    await expectAll(combinations({ outputs: [212, 220], groups: [1, 2] }), ({ outputs, groups }) =>
+      smallGraph((build) =>
+        build.convolution("conv", build.input("input", [1, height, width, 512 * groups]), {
+          channels: outputs * groups,
+          groups,
+          bias: true,
+        }),
+      ),
+    );
+  });
+});
+
 describe("spatial convolutions", () => {
   const kernels: readonly Pair[] = [
     [1, 3],
