@@ -53,8 +53,9 @@ function emitGemm(parts: ConvolutionParts, plan: DepthPlan, to: Lowering): void 
   const fusedResidual = residual && isNatural && isContiguous(residual) ? residual : undefined;
   const vectors = groupFloats / LANES;
   const key = `${to.target.simd}${to.target.wide ? "_wide" : ""}_m${pixels}_w${outWidth}_k${depthCount}_n${outPerGroup}_g${groups}`;
-  const segments = chooseSegments(to.target, pixels, vectors, to.target.tuning?.tiles[key]);
   const split = chooseSplit(parts, pictures, to);
+  const cut = { pixels, isWhole: split === "channels" };
+  const segments = chooseSegments(to.target, cut, vectors, to.target.tuning?.tiles[key]);
   const spec: GemmSpec = {
     pixels,
     width: outWidth,

@@ -81,7 +81,7 @@ function emitWinograd(parts: ConvolutionParts, places: EvenPlaces, to: Lowering)
   const tiles = down * across;
   const vectors = groupFloats / LANES;
   const key = `${to.target.simd}${to.target.wide ? "_wide" : ""}_f${kernel.join("x")}_m${tiles}_k${inPerGroup}_n${outPerGroup}_g${groups}`;
-  const segments = chooseSegments(to.target, tiles, vectors, to.target.tuning?.tiles[key]);
+  const segments = chooseSegments(to.target, { pixels: tiles, isWhole: false }, vectors, to.target.tuning?.tiles[key]);
   const inputVectors = Math.ceil(places.floats / LANES);
   const spec: WinogradSpec = {
     kernel,

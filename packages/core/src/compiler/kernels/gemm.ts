@@ -5,7 +5,7 @@ import type { I32, Local } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
-import { packedGroupFloats, type Segment, tileCount, unrolledSteps } from "./gemm_tiles.ts";
+import { packedGroupFloats, rowRuns, type Segment, tileCount, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 import { times } from "./times.ts";
 
@@ -225,11 +225,11 @@ class GemmEmitter {
     const segment = this.#spec.segments[index] as Segment;
     const weights = f.local(`w${index}`, "i32");
     const column = f.local(`column${index}`, "i32");
-    this.#pixelTiles(segment, index, (tile) => {
+    this.#pixelTiles(segment, index, (part, tile) => {
       f.set(weights, firstWeights);
       f.set(column, firstColumn);
       times(f, count, `column${index}`, () => {
-        this.#tile(segment, tile, weights, column);
+        this.#tile(part, tile, weights, column);
         f.set(column, i32.add(column, segment.vectors * LANES * FLOAT));
       });
     });
@@ -246,10 +246,30 @@ class GemmEmitter {
     return { from, to };
   }
 
-  /** The loop over pixels. The last tile is moved back to end with the last pixel: what it computes twice is the same. */
-  #pixelTiles(segment: Segment, index: number, body: (tile: TileState) => void): void {
+  /** The loop over pixels: in two parts with tiles of a row less in the second, where it is known where they end. */
+  #pixelTiles(segment: Segment, index: number, body: (part: Segment, tile: TileState) => void): void {
+    const { split, pixels } = this.#spec;
+    if (split === "pixels") {
+      this.#pixelRun(segment, index, this.#start, this.#end, body);
+      return;
+    }
+    let from = 0;
+    for (const { rows, tiles } of rowRuns(pixels, segment.rows)) {
+      const to = Math.min(from + rows * tiles, pixels);
+      this.#pixelRun({ ...segment, rows }, index, i32.const(from), i32.const(to), body);
+      from = to;
+    }
+  }
+
+  /** Tiles from pixel `start` on. The last one is moved back to end with the last pixel: what it computes twice is the same. */
+  #pixelRun(
+    segment: Segment,
+    index: number,
+    start: I32,
+    end: I32,
+    body: (part: Segment, tile: TileState) => void,
+  ): void {
     const f = this.#f;
-    const [start, end] = [this.#start, this.#end];
     const { rows } = segment;
     const tile = this.#tileState(segment, index);
     f.for({ name: `m${index}`, from: start, to: end, step: rows }, (m) => {
@@ -264,7 +284,7 @@ class GemmEmitter {
       tile.inputs.forEach((pointers, i) => this.#setPointers(pointers, this.#inputs[i] as I32, tile.first));
       this.#setPointers(tile.output, this.#output, tile.first);
       if (tile.residual) this.#setPointers(tile.residual, this.#residual as I32, tile.first);
-      body(tile);
+      body(segment, tile);
     });
   }
 

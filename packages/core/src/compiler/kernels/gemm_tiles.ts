@@ -17,19 +17,27 @@ export function tileSums(target: Target): number {
   return target.simd === "relaxed" ? 12 : 10;
 }
 
+/** How a product's pixels are cut into tiles. */
+export interface Rows {
+  readonly pixels: number;
+  /** Whether a call does all of them: then tiles may be {@link rowRuns}. */
+  readonly isWhole: boolean;
+}
+
 /**
- * Splits `vectors` output vectors of a group into segments of tiles for `pixels` pixels.
+ * Splits `vectors` output vectors of a group into segments of tiles.
  *
  * @param tile what tuning has found best; vectors that are left over get what they would without it
  */
-export function chooseSegments(target: Target, pixels: number, vectors: number, tile?: Tile): readonly Segment[] {
+export function chooseSegments(target: Target, rows: Rows, vectors: number, tile?: Tile): readonly Segment[] {
+  const { pixels } = rows;
   if (pixels < 4) return singlePixelSegments(pixels, vectors);
   if (tile && tile.rows <= pixels && tile.vectors <= vectors) {
     const main = { ...tile, count: Math.floor(vectors / tile.vectors) };
     const rest = vectors % tile.vectors;
-    return rest === 0 ? [main] : [main, ...chooseSegments(target, pixels, rest)];
+    return rest === 0 ? [main] : [main, ...chooseSegments(target, rows, rest)];
   }
-  return target.wide ? wideSegments(pixels, vectors) : narrowSegments(tileSums(target), pixels, vectors);
+  return target.wide ? wideSegments(rows, vectors) : narrowSegments(tileSums(target), rows, vectors);
 }
 
 /** Tiles to try in each mode: those that leave registers for the weights and an input. */
@@ -58,9 +66,9 @@ function singlePixelSegments(pixels: number, vectors: number): readonly Segment[
 }
 
 /** Tiles of 6x8, and one of 12x4 for an odd vector. (4x12 would need a sixteenth register.) */
-function narrowSegments(sums: number, pixels: number, vectors: number): readonly Segment[] {
+function narrowSegments(sums: number, rows: Rows, vectors: number): readonly Segment[] {
   const tile = (width: number, count: number) => ({
-    rows: chooseRows(pixels, Math.floor(sums / width)),
+    rows: chooseRows(rows, Math.floor(sums / width)),
     vectors: width,
     count,
   });
@@ -68,11 +76,11 @@ function narrowSegments(sums: number, pixels: number, vectors: number): readonly
 }
 
 /** Tiles of 6x16 whose vectors the engine joins in pairs, of 12x8 for a pair that is left, and of 4 channels for a single one. */
-function wideSegments(pixels: number, vectors: number): readonly Segment[] {
+function wideSegments(rows: Rows, vectors: number): readonly Segment[] {
   const segments = [
-    { rows: chooseRows(pixels, 6), vectors: 4, count: Math.floor(vectors / 4) },
-    { rows: chooseRows(pixels, 12), vectors: 2, count: Math.floor((vectors % 4) / 2) },
-    { rows: chooseRows(pixels, 12), vectors: 1, count: vectors % 2 },
+    { rows: chooseRows(rows, 6), vectors: 4, count: Math.floor(vectors / 4) },
+    { rows: chooseRows(rows, 12), vectors: 2, count: Math.floor((vectors % 4) / 2) },
+    { rows: chooseRows(rows, 12), vectors: 1, count: vectors % 2 },
   ];
   return segments.filter(({ count }) => count > 0);
 }
@@ -85,16 +93,40 @@ function relativeThroughput(rows: number, most: number): number {
   return 1 - 0.36 * (1 - rows / most);
 }
 
-/** The tile height up to `most` that takes the least time: the last tile overlaps the one before it, which is work done twice. */
-function chooseRows(pixels: number, most: number): number {
+/** The tile height up to `most` that takes the least time. */
+function chooseRows({ pixels, isWhole }: Rows, most: number): number {
   const tallest = Math.min(most, pixels);
   let best = tallest;
   let bestTime = Number.POSITIVE_INFINITY;
   for (let rows = tallest; rows >= 1; rows--) {
-    const time = (Math.ceil(pixels / rows) * rows) / relativeThroughput(rows, most);
+    const runs = isWhole ? rowRuns(pixels, rows) : [overlapping(pixels, rows)];
+    const time = runs.reduce((sum, run) => sum + (run.tiles * run.rows) / relativeThroughput(run.rows, most), 0);
     if (time < bestTime) [best, bestTime] = [rows, time];
   }
   return best;
+}
+
+/** Tiles of the same height, one below the other. */
+export interface RowRun {
+  readonly rows: number;
+  readonly tiles: number;
+}
+
+/** Tiles of `rows` rows, the last of which lies partly over the one before it: work done twice. */
+function overlapping(pixels: number, rows: number): RowRun {
+  return { rows, tiles: Math.ceil(pixels / rows) };
+}
+
+/** Tiles of `rows` rows, then tiles of one row less, so that none of them overlap, if that goes: 49 pixels are 4 x 6 and 5 x 5. */
+export function rowRuns(pixels: number, rows: number): readonly RowRun[] {
+  const { tiles } = overlapping(pixels, rows);
+  const shorter = tiles * rows - pixels;
+  if (shorter > tiles) return [{ rows, tiles }];
+  const runs = [
+    { rows, tiles: tiles - shorter },
+    { rows: rows - 1, tiles: shorter },
+  ];
+  return runs.filter((run) => run.tiles > 0);
 }
 
 /** Tiles of channels, over all segments. */
