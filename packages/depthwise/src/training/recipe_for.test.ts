@@ -68,11 +68,11 @@ describe("recipeFor", () => {
 
 test("pictures are varied as suits them, or as was asked for", () => {
   const [small, large] = [build("mobilenet_v2_cifar"), build("mobilenet_v2_1.0_224")];
-  expect(augmentationFor({}, dataOf(5, "shapes"), small)).toEqual(augmentationPresets.shapes);
-  expect(augmentationFor({}, dataOf(5), small)).toEqual(augmentationPresets.smallPictures);
-  expect(augmentationFor({}, dataOf(5), large)).toEqual(augmentationPresets.photos);
-  expect(augmentationFor({ augment: "none" }, dataOf(5), large)).toEqual(augmentationPresets.none);
-  expect(augmentationFor({ cutout: 0.25, mixup: 0.2, cutmix: 1 }, dataOf(5), small)).toEqual({
+  expect(augmentationFor({}, dataOf(5, "shapes"), small)).toStrictEqual(augmentationPresets.shapes);
+  expect(augmentationFor({}, dataOf(5), small)).toStrictEqual(augmentationPresets.smallPictures);
+  expect(augmentationFor({}, dataOf(5), large)).toStrictEqual(augmentationPresets.photos);
+  expect(augmentationFor({ augment: "none" }, dataOf(5), large)).toStrictEqual(augmentationPresets.none);
+  expect(augmentationFor({ cutout: 0.25, mixup: 0.2, cutmix: 1 }, dataOf(5), small)).toStrictEqual({
     ...augmentationPresets.smallPictures,
     cutout: { size: 0.25 },
     mixup: { alpha: 0.2 },

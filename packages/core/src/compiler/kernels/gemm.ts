@@ -125,7 +125,7 @@ class GemmEmitter {
   readonly #residual: Local<"i32"> | undefined;
   readonly #groupWeights: Local<"i32">;
   readonly #groupTable: Local<"i32"> | undefined;
-  /** Pixels of the block at work. */
+  /** Pixels of the block at work, where the units are pixels. */
   #start: I32;
   #end: I32;
 
@@ -140,9 +140,8 @@ class GemmEmitter {
     this.#residual = p["residual"];
     this.#groupWeights = p["weights"] as Local<"i32">;
     this.#groupTable = p["table"];
-    const isSplit = spec.split === "pixels";
-    this.#start = isSplit ? (p["start"] as Local<"i32">) : i32.const(0);
-    this.#end = isSplit ? (p["end"] as Local<"i32">) : i32.const(spec.pixels);
+    this.#start = p["start"] as Local<"i32">;
+    this.#end = p["end"] as Local<"i32">;
   }
 
   emit(): void {
@@ -208,12 +207,8 @@ class GemmEmitter {
     const column = f.let(`panelColumn${index}`, i32.add(firstColumn, i32.mul(inSegment, columnBytes)));
     f.for({ name: `tile${index}`, from, to, step: panel }, (at) => {
       const left = f.let(`left${index}`, i32.sub(to, at));
-      this.#panel(
-        index,
-        weights,
-        column,
-        f.let(`tiles${index}`, select(i32.lt_s(left, panel), left, i32.const(panel))),
-      );
+      const count = f.let(`tiles${index}`, select(i32.lt_s(left, panel), left, i32.const(panel)));
+      this.#panel(index, weights, column, count);
       f.set(weights, i32.add(weights, panel * tileBytes));
       f.set(column, i32.add(column, panel * columnBytes));
     });
@@ -235,7 +230,7 @@ class GemmEmitter {
     });
   }
 
-  /** A group's tiles of a segment that this call does; where channels are outside, `start` and `end` count tiles from the group's first one. */
+  /** A group's tiles of a segment that this call does: all, or where tiles are the units, those of `start` to `end`, counted from the group's first. */
   #tileRange(index: number, first: number, count: number): { from: I32; to: I32 } {
     const f = this.#f;
     if (this.#spec.split === "pixels") return { from: i32.const(first), to: i32.const(first + count) };

@@ -119,11 +119,11 @@ function overlapping(pixels: number, rows: number): RowRun {
 
 /** Tiles of `rows` rows, then tiles of one row less, so that none of them overlap, if that goes: 49 pixels are 4 x 6 and 5 x 5. */
 export function rowRuns(pixels: number, rows: number): readonly RowRun[] {
-  const { tiles } = overlapping(pixels, rows);
-  const shorter = tiles * rows - pixels;
-  if (shorter > tiles) return [{ rows, tiles }];
+  const whole = overlapping(pixels, rows);
+  const shorter = whole.tiles * rows - pixels;
+  if (shorter > whole.tiles) return [whole];
   const runs = [
-    { rows, tiles: tiles - shorter },
+    { rows, tiles: whole.tiles - shorter },
     { rows: rows - 1, tiles: shorter },
   ];
   return runs.filter((run) => run.tiles > 0);
