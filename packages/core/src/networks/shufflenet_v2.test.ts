@@ -89,20 +89,6 @@ describe("ShuffleNet V2", () => {
     expect(build("shufflenet_v2_1.0_megvii").preprocessing.channelOrder).toBe("bgr");
   });
 
-  it.each(["shufflenet_v2_0.5", "shufflenet_v2_0.5_megvii", "shufflenet_v2_large_megvii", "shufflenet_v2_cifar"])(
-    "%s with hard_swish has it in place of every relu but squeeze-and-excitation's, and costs the same",
-    (name) => {
-      const { graph } = build(name, { activation: "relu" });
-      const { graph: hard } = build(name, { activation: "hard_swish" });
-      const expected = nodesOf(graph, "activation").map(({ name, operation: { activation } }) => [
-        name,
-        activation === "relu" && !name.includes("squeeze_excite") ? "hard_swish" : activation,
-      ]);
-      expect(nodesOf(hard, "activation").map(({ name, operation }) => [name, operation.activation])).toEqual(expected);
-      expect([countMacs(hard), countParameters(hard)]).toEqual([countMacs(graph), countParameters(graph)]);
-    },
-  );
-
   it("takes widths that table 5 does not have", () => {
     const shape = findNode(build("shufflenet_v2", { width: 0.75 }).graph, "stage4/unit1/shuffle")?.shape;
     expect(shape?.[3]).toBe(4 * 88);
@@ -121,7 +107,6 @@ describe("ShuffleNet V2", () => {
       "8 groups do not divide the 116 / 2 = 58 channels of the branch",
     ],
     [{ stemChannels: [] }, "stemChannels is empty"],
-    [{ activation: "swish" }, "relu, hard_swish"],
     [{ resolution: [224, 31] }, "an input of 224x31 is too small"],
   ])("refuses %j with the arithmetic", (options, message) => {
     expect(() => build("shufflenet_v2", options)).toThrow(OptionError);

@@ -52,11 +52,6 @@ const largeGroups = 8;
 /** Which code's units: see the deviations. Weights need their own. */
 export type ShuffleNetV2Wiring = "paper" | "megvii" | "megvii_large";
 
-const unitActivations = ["relu", "hard_swish"] as const;
-
-/** Activations that the units can have. */
-export type ShuffleNetV2Activation = (typeof unitActivations)[number];
-
 /** Options of ShuffleNet V2. */
 export interface ShuffleNetV2Options extends PictureOptions {
   /** The multiplier of table 5. */
@@ -72,8 +67,6 @@ export interface ShuffleNetV2Options extends PictureOptions {
   readonly squeezeExcite: boolean;
   /** An identity around the branch of units that do not downsample (appendix, figure of the large networks). */
   readonly residual: boolean;
-  /** After every convolution that has one: the paper's relu, or hard_swish as ShuffleNetV2+ has it (megvii-model/ShuffleNet-Series). */
-  readonly activation: ShuffleNetV2Activation;
   /** Before the classifier, in training. */
   readonly dropout: number;
   /** Without the first two halvings, for pictures of 32x32. */
@@ -150,22 +143,21 @@ const wirings: { readonly [K in ShuffleNetV2Wiring]: WiringRules } = {
 function paperUnit(builder: GraphBuilder, x: Value, unit: UnitShape, options: ShuffleNetV2Options): Value {
   const { channels, stride, isFirst } = unit;
   const half = channels / 2;
-  const { activation } = options;
   const layer = layerOf(builder, options);
   let passed: Value;
   if (isFirst) {
     passed = layer("branch1/depthwise", x, { channels: channelsOf(x), kernel: 3, stride, groups: channelsOf(x) });
-    passed = layer("branch1/pointwise", passed, { channels: half, activation });
+    passed = layer("branch1/pointwise", passed, { channels: half, activation: "relu" });
   } else {
     passed = builder.slice("passed", x, 0, half);
   }
   const input = isFirst ? x : builder.slice("branch", x, half, half);
   const isResidual = options.residual && !isFirst;
-  let y = layer("branch2/reduce", input, { channels: half, activation });
+  let y = layer("branch2/reduce", input, { channels: half, activation: "relu" });
   y = layer("branch2/depthwise", y, { channels: half, kernel: 3, stride, groups: half });
-  y = layer("branch2/expand", y, { channels: half, activation: isResidual ? "none" : activation });
+  y = layer("branch2/expand", y, { channels: half, activation: isResidual ? "none" : "relu" });
   if (options.squeezeExcite) y = squeezeExcite(builder, y, half);
-  if (isResidual) y = builder.activation("activation", builder.add("add", input, y), activation);
+  if (isResidual) y = builder.activation("activation", builder.add("add", input, y), "relu");
   return builder.permute("shuffle", builder.concatenate("concatenate", [passed, y]), { kind: "shuffle", groups: 2 });
 }
 
@@ -173,38 +165,36 @@ function paperUnit(builder: GraphBuilder, x: Value, unit: UnitShape, options: Sh
 function megviiUnit(builder: GraphBuilder, x: Value, unit: UnitShape, options: ShuffleNetV2Options): Value {
   const { channels, stride, isFirst } = unit;
   const half = channels / 2;
-  const { activation } = options;
   const layer = layerOf(builder, options);
   let [passed, odd] = isFirst ? [x, x] : splitByParity(builder, x);
   if (isFirst) {
     const inputs = channelsOf(x);
     passed = layer("shortcut/depthwise", x, { channels: inputs, kernel: 3, stride, groups: inputs });
-    passed = layer("shortcut/pointwise", passed, { channels: inputs, activation });
+    passed = layer("shortcut/pointwise", passed, { channels: inputs, activation: "relu" });
   }
-  let y = layer("branch/reduce", odd, { channels: half, activation });
+  let y = layer("branch/reduce", odd, { channels: half, activation: "relu" });
   y = layer("branch/depthwise", y, { channels: half, kernel: 3, stride, groups: half });
-  y = layer("branch/expand", y, { channels: channels - channelsOf(passed), activation });
+  y = layer("branch/expand", y, { channels: channels - channelsOf(passed), activation: "relu" });
   return builder.concatenate("concatenate", [passed, y]);
 }
 
 /**
  * ShuffleNetV2.Large: split by parity always; 1x1, 3x3 in 8 groups, 1x1, squeeze-and-excitation. The first unit of a stage projects the
- * even half by a dense 3x3, the others add the odd half to the branch. One activation over both; downsampling units mix them by a dense 1x1.
+ * even half by a dense 3x3, the others add the odd half to the branch. One ReLU over both; downsampling units mix them by a dense 1x1.
  */
 function largeUnit(builder: GraphBuilder, x: Value, unit: UnitShape, options: ShuffleNetV2Options): Value {
   const { channels, stride, isFirst } = unit;
   const half = channels / 2;
-  const { activation } = options;
   const layer = layerOf(builder, options);
   const [even, odd] = splitByParity(builder, x);
-  let y = layer("branch/reduce", odd, { channels: half, activation });
-  y = layer("branch/spatial", y, { channels: half, kernel: 3, stride, groups: largeGroups, activation });
+  let y = layer("branch/reduce", odd, { channels: half, activation: "relu" });
+  y = layer("branch/spatial", y, { channels: half, kernel: 3, stride, groups: largeGroups, activation: "relu" });
   y = layer("branch/expand", y, { channels: half });
   y = squeezeExcite(builder, y, half);
   const passed = isFirst ? layer("project", even, { channels: half, kernel: 3, stride }) : even;
   if (!isFirst) y = builder.add("add", odd, y);
-  y = builder.activation("activation", builder.concatenate("concatenate", [passed, y]), activation);
-  return stride === 1 ? y : layer("mix", y, { channels, activation });
+  y = builder.activation("activation", builder.concatenate("concatenate", [passed, y]), "relu");
+  return stride === 1 ? y : layer("mix", y, { channels, activation: "relu" });
 }
 
 /** Even channels, odd channels. */
@@ -225,20 +215,20 @@ function layerOf(
 function buildGraph(options: ShuffleNetV2Options, name: string): Graph {
   const stages = stageChannels(options);
   checkArchitecture(options, stages);
-  const { activation, classes, dropout, smallStem, stemChannels } = options;
+  const { classes, dropout, smallStem, stemChannels } = options;
   const { unit: buildUnit, stemInitializer, finalKernel, ...rules } = wirings[options.wiring];
   const builder = graphBuilder(name);
   const layer = layerOf(builder, options);
   let x = pictureInput(builder, options);
   for (const [index, channels] of stemChannels.entries()) {
     const stride = index === 0 && !smallStem ? 2 : 1;
-    x = layer(stemPath(index), x, { channels, kernel: 3, stride, activation, initializer: stemInitializer });
+    x = layer(stemPath(index), x, { channels, kernel: 3, stride, activation: "relu", initializer: stemInitializer });
   }
   if (!smallStem) x = builder.maxPool("stem/pool", x, { kernel: 3, stride: 2, padding: 1 });
   for (const { path, unit } of unitsOf(options, stages)) {
     x = builder.scope(path, () => buildUnit(builder, x, unit, options));
   }
-  x = layer("final", x, { channels: finalChannels(options), kernel: finalKernel, activation });
+  x = layer("final", x, { channels: finalChannels(options), kernel: finalKernel, activation: "relu" });
   const head = { classes, dropout, bias: rules.classifierBias, initializer: rules.classifierInitializer };
   return builder.build({ output: classifierHead(builder, x, head) });
 }
@@ -502,7 +492,6 @@ export const shuffleNetV2: Family<ShuffleNetV2Options> = {
     stemChannels: [24],
     squeezeExcite: false,
     residual: false,
-    activation: "relu",
     dropout: 0,
     smallStem: false,
   },
@@ -523,7 +512,6 @@ export const shuffleNetV2: Family<ShuffleNetV2Options> = {
       kind: "boolean",
       description: "an identity around the branch of units that keep their size; default false",
     },
-    activation: { kind: "choice", choices: unitActivations, description: "activation of the units; default relu" },
     dropout: dropoutRule,
     smallStem: smallStemRule,
     channels: { kind: "integers", description: "output channels of each stage; default: table 5 of the paper" },
