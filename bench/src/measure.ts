@@ -1,7 +1,7 @@
 import { build, describe } from "@depthwise/core";
-import type { Ceiling } from "../../packages/core/src/compiler/measure_ceiling.ts";
 import { seededRandom, shuffled } from "../../packages/core/src/random.ts";
 import { median } from "../../packages/core/src/statistics.ts";
+import type { CeilingName } from "./ceilings.ts";
 import { compareOutputs, TOLERANCE } from "./compare.ts";
 import type { Answers } from "./messages.ts";
 import type { PeerClient } from "./peer_client.ts";
@@ -40,8 +40,8 @@ export interface ModelResult {
   /** Where it ran. */
   readonly engine: string;
   readonly macs: number;
-  /** 10^9 multiply-accumulates a second, one measurement a round. */
-  readonly ceilings: { readonly relaxed: readonly number[]; readonly plain: readonly number[] };
+  /** 10^9 multiply-accumulates a second, one measurement a round; of 256 bits where a peer has them. */
+  readonly ceilings: Readonly<Record<CeilingName, readonly number[]>>;
   readonly results: readonly PeerResult[];
   readonly failures: readonly PeerFailure[];
 }
@@ -131,15 +131,16 @@ async function warmUp(client: PeerClient): Promise<number> {
 async function takeTurns(
   model: string,
   contestants: readonly Contestant[],
-  { place, rounds, onProgress }: MeasureOptions,
-): Promise<{ relaxed: number[]; plain: number[] }> {
-  const measured = { relaxed: [] as number[], plain: [] as number[] };
-  const ceilingTurn = (simd: Ceiling["simd"]) => async (): Promise<void> => {
-    measured[simd].push(await place.ceiling(simd, CEILING_MS));
+  { place, peers, rounds, onProgress }: MeasureOptions,
+): Promise<ModelResult["ceilings"]> {
+  const measured: Record<CeilingName, number[]> = { relaxed: [], plain: [], wide: [] };
+  const ceilingTurn = (name: CeilingName) => async (): Promise<void> => {
+    measured[name].push(await place.ceiling(name, CEILING_MS));
   };
   const turns = [
     ceilingTurn("relaxed"),
     ceilingTurn("plain"),
+    ...(peers.some(({ wide }) => wide) ? [ceilingTurn("wide")] : []),
     ...contestants.map((contestant) => () => takeTurn(contestant)),
   ];
   const random = seededRandom(0, "turns");

@@ -20,8 +20,9 @@ export function reportModel({ model, engine, macs, ceilings, results, failures }
   const rows = results.map(row);
   const relaxed = median(ceilings.relaxed);
   const plain = median(ceilings.plain);
+  const wide = ceilings.wide.length > 0 ? `, of 256 bits ${median(ceilings.wide).toFixed(1)}` : "";
   return [
-    `${model} in ${engine}: ${(macs / 1e6).toFixed(0)} million MACs; 128-bit ceiling of one thread ${relaxed.toFixed(1)} GMAC/s relaxed, ${plain.toFixed(1)} plain`,
+    `${model} in ${engine}: ${(macs / 1e6).toFixed(0)} million MACs; 128-bit ceiling of one thread ${relaxed.toFixed(1)} GMAC/s relaxed, ${plain.toFixed(1)} plain${wide}`,
     ...alignColumns([columns, ...rows]).map((line) => `  ${line}`),
     ...failures.map(({ peer, error }) => `  ${peer} was not measured: ${error}`),
   ].join("\n");

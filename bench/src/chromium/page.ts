@@ -1,6 +1,6 @@
 /** What runs in the page: every peer, each loaded at its first question. */
-import { type Ceiling, createCeiling } from "../../../packages/core/src/compiler/measure_ceiling.ts";
 import { answerer } from "../answer.ts";
+import { ceilings } from "../ceilings.ts";
 import type { Answers, Question } from "../messages.ts";
 import type { Peer } from "../peer.ts";
 import { depthwise } from "../peers/depthwise.ts";
@@ -45,11 +45,5 @@ export function ask(name: string, address: string, question: Question): Promise<
   return answer(question);
 }
 
-const ceilings = new Map<Ceiling["simd"], Promise<Ceiling>>();
-
 /** The page's own ceiling. */
-export async function measureCeiling(simd: Ceiling["simd"], milliseconds: number): Promise<number> {
-  const ceiling = ceilings.get(simd) ?? createCeiling(simd);
-  ceilings.set(simd, ceiling);
-  return (await ceiling).measure(milliseconds);
-}
+export const measureCeiling = ceilings();
