@@ -365,7 +365,7 @@ class GemmEmitter {
   #depthRuns(segment: Segment, tile: TileState, weights: Local<"i32">): void {
     const f = this.#f;
     const stepBytes = segment.vectors * LANES * FLOAT;
-    const unroll = unrolledSteps(segment);
+    const unroll = unrolledSteps(segment, this.#target);
     const [base, pixelBytes, wrapBytes] = [
       f.local("runBase", "i32"),
       f.local("runPixel", "i32"),
@@ -456,7 +456,7 @@ class GemmEmitter {
   ): void {
     const f = this.#f;
     const stepBytes = segment.vectors * LANES * FLOAT;
-    const unroll = Math.min(count, unrolledSteps(segment));
+    const unroll = Math.min(count, unrolledSteps(segment, this.#target));
     const trips = Math.floor(count / unroll);
     const chunk = (steps: number) => this.#depthSteps(segment, tile, weights, steps, advance, input);
     if (trips === 1) chunk(unroll);

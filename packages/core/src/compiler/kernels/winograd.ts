@@ -338,7 +338,7 @@ class WinogradEmitter {
     const f = this.#f;
     const { depth, depthBytes } = this.#spec;
     const rowBytes = segment.vectors * LANES * FLOAT;
-    const unroll = Math.min(depth, unrolledSteps(segment));
+    const unroll = Math.min(depth, unrolledSteps(segment, this.#target));
     const chunk = (steps: number): void => {
       for (let k = 0; k < steps; k++) {
         tile.weights.forEach((local, v) => f.set(local, v128.load(w, { offset: k * rowBytes + v * LANES * FLOAT })));
