@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { chromiumPlace } from "./chromium/place.ts";
 import { environment } from "./environment.ts";
 import { type LayerTimes, measureLayers, reportLayers } from "./layers.ts";
+import { type Limits, measureLimits, reportLimits } from "./limits.ts";
 import { type ModelResult, measureModel } from "./measure.ts";
 import { type BenchOptions, help, parseOptions, UsageError } from "./options.ts";
 import { resultsPage } from "./page.ts";
@@ -16,6 +17,7 @@ import { reportStarts } from "./start/report_starts.ts";
 interface ModelRun extends ModelResult {
   readonly layers?: readonly LayerTimes[];
   readonly sizes?: readonly ShippedBytes[];
+  readonly limits?: Limits;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -58,6 +60,10 @@ async function runModel(model: string, options: BenchOptions): Promise<ModelRun>
     onProgress(`${model}: sizes`);
     run.sizes = await measureSizes(model, peers);
     print(reportSizes(run.sizes));
+  }
+  if (options.limits) {
+    run.limits = await measureLimits(model, onProgress);
+    print(reportLimits(run.limits));
   }
   return run;
 }

@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly layers: boolean;
   /** Say what a page would load, too. */
   readonly sizes: boolean;
+  /** Measure what bounds the network, too. */
+  readonly limits: boolean;
 }
 
 /** A mistake in the arguments. */
@@ -71,6 +73,7 @@ Options:
                    ${defaultRounds.start} rounds)
   --layers         time of each layer too, beside the peers that profile themselves
   --sizes          bytes that a page would load, too (compresses for a minute)
+  --limits         what one core gives over a longer time, and each of our layers by itself, too
   --json           the results as JSON on stdout
   --help           this text
 
@@ -113,16 +116,18 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     json: values.json,
     layers: values.layers,
     sizes: values.sizes,
+    limits: values.limits,
   };
 }
 
 /** @throws {UsageError} for options that have no meaning together */
-function modeOf({ chromium, start, threads, layers, sizes }: ReturnType<typeof parse>["values"]): Mode {
+function modeOf({ chromium, start, threads, layers, sizes, limits }: ReturnType<typeof parse>["values"]): Mode {
   if (chromium && start) throw new UsageError("Either --chromium or --start: starts are measured in Chromium anyway.");
   if (!chromium && !start) return "node";
   const mode = chromium ? "chromium" : "start";
   if (threads !== "1") throw new UsageError(`--${mode} measures one thread, received --threads ${threads}.`);
   if (layers) throw new UsageError(`--layers measures in Node, received --${mode} too.`);
+  if (limits) throw new UsageError(`--limits measures in Node, received --${mode} too.`);
   if (start && sizes) throw new UsageError("--start lists bytes already, received --sizes too.");
   return mode;
 }
@@ -159,6 +164,7 @@ function parse(args: readonly string[]) {
         start: { type: "boolean", default: false },
         layers: { type: "boolean", default: false },
         sizes: { type: "boolean", default: false },
+        limits: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },

@@ -12,6 +12,15 @@ describe("createCeiling", () => {
     expect(measured).toBeLessThan(1000);
   });
 
+  test("is not above its best stretch over a longer time", async () => {
+    const ceiling = await createCeiling("plain");
+    const sustained = Array.from({ length: 5 }, () => ceiling.sustain(4));
+    expect(Math.min(...sustained)).toBeGreaterThan(0.1);
+    expect(Math.min(...sustained)).toBeLessThanOrEqual(
+      Math.max(...Array.from({ length: 20 }, () => ceiling.measure(4))),
+    );
+  });
+
   test("measures pairs for the engine to join", async () => {
     const ceiling = await createCeiling("relaxed", true);
     expect(ceiling).toMatchObject({ simd: "relaxed", wide: true });
