@@ -31,6 +31,12 @@ describe("parseOptions", () => {
     expect(() => parseOptions(["--chromium", "--peers", "depthwise:2"])).toThrow(/not run in a page/);
   });
 
+  it("measures limits in Node alone, if asked to", () => {
+    expect(parseOptions(["xception"])?.limits).toBe(false);
+    expect(parseOptions(["xception", "--limits"])?.limits).toBe(true);
+    expect(() => parseOptions(["--chromium", "--limits"])).toThrow(/--limits measures in Node/);
+  });
+
   it("measures in a page, on the peers that run there", () => {
     const options = parseOptions(["--chromium"]);
     expect(options?.chromium).toBe(true);
