@@ -9,7 +9,7 @@ export interface Limits {
   readonly sustained: number;
   /** Of the sustained ceiling: the whole network. */
   readonly network: number;
-  /** Of the sustained ceiling: the network, if every convolution ran as it does by itself, over and over. */
+  /** Of the sustained ceiling: the network, if every layer ran as it does by itself, over and over. */
   readonly alone: number;
   /** Different convolutions and linear layers, those with most work first. */
   readonly layers: readonly LayerLimit[];
@@ -38,8 +38,8 @@ const SHOWN_LAYERS = 8;
 export async function measureLimits(model: string, onProgress: (text: string) => void): Promise<Limits> {
   const ceiling = await createCeiling();
   const subject = build(model);
-  const layers = describe(subject).layers.filter(({ macs }) => macs > 0);
-  const macs = layers.reduce((sum, layer) => sum + layer.macs, 0);
+  const { layers: all, macs } = describe(subject);
+  const layers = all.filter((layer) => layer.macs > 0);
   onProgress(`${model}: limits`);
   const network = await shareOf(subject.graph, macs, ceiling, NETWORK_TURNS);
   const kinds = [...new Set(layers.map(shapeOf))].map((shape) => layers.filter((layer) => shapeOf(layer) === shape));
