@@ -4,6 +4,7 @@ import { type ConvolutionParts, suitsLanesOfGroups } from "./convolution_parts.t
 import { inPlanes } from "./lower_elementwise.ts";
 import { lowerGemm } from "./lower_gemm.ts";
 import { groupOrder, lowerDepthwise, lowerGroupwise } from "./lower_groupwise.ts";
+import { lowerStrassen } from "./lower_strassen.ts";
 import { lowerWinograd } from "./lower_winograd.ts";
 import { inOrder, type Lowering } from "./lowering.ts";
 
@@ -73,5 +74,5 @@ function lowerParts(parts: ConvolutionParts, to: Lowering): void {
     // A product would leave most lanes empty: the copy is cheaper.
     const input = inPlanes(parts.node, parts.input, to, inPerGroup, parts.operation.padding);
     lowerGroupwise({ ...parts, input }, inOrder(groups), to);
-  } else if (!(to.isInference && lowerWinograd(parts, to))) lowerGemm(parts, to);
+  } else if (!(to.isInference && (lowerWinograd(parts, to) || lowerStrassen(parts, to)))) lowerGemm(parts, to);
 }
