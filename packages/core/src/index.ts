@@ -35,8 +35,10 @@ export {
   type Balance,
   drawEpoch,
   drawInOrder,
+  type EasyPictures,
   type EpochDraws,
   type EpochSettings,
+  type PictureHistory,
   trainingBatches,
 } from "./datasets/epoch_draws.ts";
 export {
@@ -143,6 +145,8 @@ export { initializeForTraining } from "./train/initialize_for_training.ts";
 export type { OptimizerName } from "./train/kernels/optimizer.ts";
 export { defaultRecipe, type Recipe } from "./train/recipe.ts";
 export type { EpochProgress, TrainingBatch } from "./train/run_epoch.ts";
+export type { KeptHistory } from "./train/running_history.ts";
+export type { ScheduleName } from "./train/schedule.ts";
 export type { Teacher } from "./train/teacher.ts";
 export {
   type Checkpoint,

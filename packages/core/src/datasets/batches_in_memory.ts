@@ -2,7 +2,7 @@ import type { Augmentation } from "../augment/augmentation.ts";
 import type { Pixels } from "../pixels/pixels.ts";
 import type { Preprocessing } from "../pixels/preprocessing.ts";
 import { type Batch, createBatchWriter } from "./batch_writer.ts";
-import { type Balance, drawEpoch, drawInOrder } from "./epoch_draws.ts";
+import { type Balance, drawEpoch, drawInOrder, type EasyPictures } from "./epoch_draws.ts";
 import type { PicturesInMemory } from "./pictures_in_memory.ts";
 
 /** Options of {@link batchesInMemory}. */
@@ -19,6 +19,8 @@ export interface BatchesInMemoryOptions {
   readonly epoch?: number;
   /** Which classes training sees how often. Default `none`. */
   readonly balance?: Balance;
+  /** What training passes over. Default: nothing. */
+  readonly easy?: EasyPictures | undefined;
 }
 
 /**
@@ -29,16 +31,16 @@ export interface BatchesInMemoryOptions {
  * @throws {OptionError} if an option is not valid
  */
 export function* batchesInMemory(set: PicturesInMemory, options: BatchesInMemoryOptions): Generator<Batch, void, void> {
-  const { batch, preprocessing, augmentation, seed = 0, epoch = 0, balance = "none" } = options;
+  const { batch, preprocessing, augmentation, seed = 0, epoch = 0, balance = "none", easy } = options;
   const writer = createBatchWriter({ batch, classes: set.labels.length, preprocessing, augmentation, seed });
   const isTraining = augmentation !== undefined;
-  const draws = isTraining ? drawEpoch(set, { seed, epoch, batch, balance }) : drawInOrder(set);
+  const draws = isTraining ? drawEpoch(set, { seed, epoch, batch, balance, easy }) : drawInOrder(set);
   const memory = writer.createMemory();
   for (let start = 0; start < draws.indices.length; start += batch) {
     const indices = draws.indices.subarray(start, start + batch);
     for (const [row, index] of indices.entries()) {
-      const repeat = draws.repeats[start + row]!;
-      writer.write(memory, row, writer.prepare(pictureAt(set, index)), set.classes[index]!, { epoch, index, repeat });
+      const draw = { epoch: draws.epochs[start + row]!, index, repeat: draws.repeats[start + row]! };
+      writer.write(memory, row, writer.prepare(pictureAt(set, index)), set.classes[index]!, draw);
     }
     writer.finish(memory, indices.length, epoch, start / batch);
     yield { ...memory, indices, count: indices.length };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OptionError } from "../errors.ts";
-import { drawEpoch, drawInOrder, trainingBatches } from "./epoch_draws.ts";
+import { drawEpoch, drawInOrder, type PictureHistory, trainingBatches } from "./epoch_draws.ts";
 import { countClasses, type LabeledSet } from "./pictures_in_memory.ts";
 import { splitClasses } from "./split_classes.ts";
 
@@ -75,10 +75,79 @@ describe("drawEpoch", () => {
     );
   });
 
+  describe("with easy pictures", () => {
+    const set: LabeledSet = { length: 100, labels: ["a"], classes: new Uint16Array(100) };
+    /** 60 easy pictures with a loss of 0, 20 hard ones with 1, 20 that have not come by. */
+    const history: PictureHistory = {
+      losses: Float32Array.from({ length: 100 }, (_, i) => (i < 60 ? 0 : i < 80 ? 1 : Number.NaN)),
+      seen: Uint32Array.from({ length: 100 }, (_, i) => i % 7),
+    };
+    const draw = (epoch: number, { share = 0.5, batch = 10, seed = 1 } = {}) =>
+      drawEpoch(set, { seed, epoch, batch, balance: "none", easy: { share, epochs: 20, history } });
+    const timesOf = (indices: Uint32Array) => {
+      const times = new Uint32Array(set.length);
+      for (const index of indices) times[index]!++;
+      return times;
+    };
+
+    test("passes over their share, and takes the others equally often, up to one", () => {
+      for (const share of [0.25, 0.5, 0.9]) {
+        const { indices } = draw(3, { share });
+        expect(indices).toHaveLength(100);
+        const times = timesOf(indices);
+        const easy = times.subarray(0, 60);
+        expect(Math.max(...easy)).toBe(1);
+        const taken = easy.reduce((a, b) => a + b, 0);
+        expect(Math.abs(taken - 60 * (1 - share))).toBeLessThan(12);
+        const hard = times.subarray(60);
+        expect(Math.min(...hard)).toBe(Math.floor((100 - taken) / 40));
+        expect(Math.max(...hard)).toBe(Math.ceil((100 - taken) / 40));
+      }
+    });
+
+    test("takes all in the first epoch and in the last 15 %", () => {
+      const usual = (epoch: number) => drawEpoch(set, { seed: 1, epoch, batch: 10, balance: "none" }).indices;
+      for (const epoch of [0, 17, 18, 19]) expect(draw(epoch).indices).toEqual(usual(epoch));
+      for (const epoch of [1, 2, 16]) expect(draw(epoch).indices).not.toEqual(usual(epoch));
+    });
+
+    test("gives a picture another variation whenever it comes by, as many as there are epochs", () => {
+      const { indices, epochs, repeats } = draw(3);
+      const times = history.seen.slice();
+      expect([...epochs]).toEqual(Array.from(indices, (index) => times[index]!++ % 20));
+      expect(repeats.every((value) => value === 0)).toBe(true);
+      const late = { ...history, seen: history.seen.map(() => 39) };
+      const easy = { share: 0.5, epochs: 20, history: late };
+      expect(drawEpoch(set, { seed: 1, epoch: 3, batch: 10, balance: "none", easy }).epochs[0]).toBe(19);
+    });
+
+    test("fills batches of any size, is the same for the same seed, and leaves the history as it was", () => {
+      const before = structuredClone(history);
+      fc.assert(
+        fc.property(fc.integer({ min: 1, max: 250 }), fc.double({ min: 0, max: 0.99, noNaN: true }), (batch, share) => {
+          const drawn = draw(5, { batch, share });
+          expect(drawn.indices).toHaveLength(trainingBatches(100, batch) * batch);
+          expect(draw(5, { batch, share })).toEqual(drawn);
+        }),
+      );
+      expect(history).toEqual(before);
+      expect(draw(5, { seed: 2 }).indices).not.toEqual(draw(5).indices);
+    });
+
+    test("knows no easy ones where all are equal, or nothing is known", () => {
+      for (const loss of [0.5, Number.NaN]) {
+        const same = { losses: new Float32Array(100).fill(loss), seen: new Uint32Array(100) };
+        const easy = { share: 0.5, epochs: 20, history: same };
+        const { indices } = drawEpoch(set, { seed: 1, epoch: 3, batch: 10, balance: "none", easy });
+        expect(new Set(indices).size).toBe(100);
+      }
+    });
+  });
+
   test("in order is every picture once", () => {
-    const { indices, repeats } = drawInOrder({ length: 4, labels: ["a"], classes: new Uint16Array(4) });
+    const { indices, epochs, repeats } = drawInOrder({ length: 4, labels: ["a"], classes: new Uint16Array(4) });
     expect([...indices]).toEqual([0, 1, 2, 3]);
-    expect([...repeats]).toEqual([0, 0, 0, 0]);
+    expect([...epochs, ...repeats]).toEqual(Array(8).fill(0));
   });
 });
 

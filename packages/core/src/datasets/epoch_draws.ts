@@ -5,7 +5,8 @@ import { countClasses, type LabeledSet } from "./pictures_in_memory.ts";
 export interface EpochDraws {
   /** Index of each picture in its set. */
   readonly indices: Uint32Array;
-  /** How often the epoch drew the same picture before, for each of them. */
+  /** Whose variation each of them gets, and how often the same was drawn before: what its augmentation depends on, beside the seed. */
+  readonly epochs: Uint32Array;
   readonly repeats: Uint32Array;
 }
 
@@ -15,6 +16,26 @@ export interface EpochDraws {
  */
 export type Balance = "none" | "sample";
 
+/** What is known of each picture of a set from the epochs before. */
+export interface PictureHistory {
+  /** Loss when it last came by, over the least that its target allows, in nats. NaN: it has not come by. */
+  readonly losses: Float32Array;
+  /** How often it came by. */
+  readonly seen: Uint32Array;
+}
+
+/**
+ * Fewer of the easy pictures, those with less than the mean loss; the others come the more often (as in arXiv:1910.00762 and
+ * arXiv:2303.04947, but without weights: what is hard counts for more). The first epoch and the last 15 % take all.
+ */
+export interface EasyPictures {
+  /** Of the easy ones, which an epoch passes over. */
+  readonly share: number;
+  /** Of the whole run. A picture has as many variations, one for each time that it comes by; then they begin again. */
+  readonly epochs: number;
+  readonly history: PictureHistory;
+}
+
 /** Settings of {@link drawEpoch}. */
 export interface EpochSettings {
   readonly seed: number;
@@ -22,6 +43,8 @@ export interface EpochSettings {
   /** Pictures a batch. */
   readonly batch: number;
   readonly balance: Balance;
+  /** Default: each picture is seen as often as the others. */
+  readonly easy?: EasyPictures | undefined;
 }
 
 /** Batches in an epoch of training: full ones only, but at least one. */
@@ -35,18 +58,59 @@ export function trainingBatches(length: number, batch: number): number {
  *
  * @returns the same for the same set and settings, whatever was drawn before
  */
-export function drawEpoch(set: LabeledSet, { seed, epoch, batch, balance }: EpochSettings): EpochDraws {
+export function drawEpoch(set: LabeledSet, settings: EpochSettings): EpochDraws {
+  const { epoch, easy } = settings;
+  const usual = drawAll(set, settings);
+  if (easy === undefined) {
+    return {
+      indices: usual,
+      epochs: usual.map(() => epoch),
+      repeats: countRepeats(usual, new Uint32Array(set.length)),
+    };
+  }
+  const isWhole = epoch === 0 || epoch >= Math.round(wholeFrom * easy.epochs);
+  const indices = isWhole ? usual : drawHard(usual.length, settings, easy);
+  const times = countRepeats(indices, easy.history.seen.slice());
+  return { indices, epochs: times.map((before) => before % easy.epochs), repeats: times.map(() => 0) };
+}
+
+/** Share of the epochs from which on all pictures are taken again. */
+const wholeFrom = 0.85;
+
+function drawAll(set: LabeledSet, { seed, epoch, batch, balance }: EpochSettings): Uint32Array {
   const random = seededRandom(seed, `order/${epoch}`);
   const once = balance === "sample" ? drawBalanced(set, random) : upTo(set.length);
   shuffle(once, random);
   const count = trainingBatches(set.length, batch) * batch;
-  const indices = Uint32Array.from({ length: count }, (_, i) => once[i % once.length]!);
-  return { indices, repeats: countRepeats(indices, set.length) };
+  return Uint32Array.from({ length: count }, (_, i) => once[i % once.length]!);
+}
+
+/** A share of the easy pictures is passed over; in their place the hard ones are gone through again and again. */
+function drawHard(count: number, { seed, epoch }: EpochSettings, { share, history }: EasyPictures): Uint32Array {
+  const random = seededRandom(seed, `hard/${epoch}`);
+  const mean = meanOfKnown(history.losses);
+  const taken: number[] = [];
+  const hard: number[] = [];
+  for (const [index, loss] of history.losses.entries()) {
+    if (!(loss < mean)) hard.push(index);
+    else if (random.uniform() >= share) taken.push(index);
+  }
+  const order = Uint32Array.from(hard);
+  shuffle(order, random);
+  for (let i = 0; taken.length < count; i++) taken.push(order[i % order.length]!);
+  const drawn = Uint32Array.from(taken);
+  shuffle(drawn, random);
+  return drawn.subarray(0, count);
+}
+
+function meanOfKnown(losses: Float32Array): number {
+  const known = losses.filter((loss) => !Number.isNaN(loss));
+  return known.reduce((sum, loss) => sum + loss, 0) / known.length;
 }
 
 /** Every picture once, in order, for evaluation. */
 export function drawInOrder(set: LabeledSet): EpochDraws {
-  return { indices: upTo(set.length), repeats: new Uint32Array(set.length) };
+  return { indices: upTo(set.length), epochs: new Uint32Array(set.length), repeats: new Uint32Array(set.length) };
 }
 
 function upTo(length: number): Uint32Array {
@@ -81,7 +145,7 @@ export function membersOfClasses(set: LabeledSet): Uint32Array[] {
   return members;
 }
 
-function countRepeats(indices: Uint32Array, length: number): Uint32Array {
-  const seen = new Uint32Array(length);
+/** How often each was drawn before; counts on in `seen`. */
+function countRepeats(indices: Uint32Array, seen: Uint32Array): Uint32Array {
   return indices.map((index) => seen[index]!++);
 }

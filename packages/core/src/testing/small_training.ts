@@ -30,8 +30,9 @@ export function shapesData(
   const [training, validation] = [set("train"), set("validation")];
   return {
     batches: Math.floor(counts.train / batch),
-    epoch: (epoch) =>
-      batchesInMemory(training, { batch, preprocessing, augmentation: augmentationPresets.shapes, seed, epoch }),
+    pictures: counts.train,
+    epoch: (epoch, easy) =>
+      batchesInMemory(training, { batch, preprocessing, augmentation: augmentationPresets.shapes, seed, epoch, easy }),
     validation: () => batchesInMemory(validation, { batch: 50, preprocessing }),
   };
 }

@@ -15,6 +15,8 @@ describe("checkRecipe", () => {
     ["labelSmoothing", 1.5],
     ["teacherShare", 0],
     ["teacherShare", 1.1],
+    ["skipEasy", -0.1],
+    ["skipEasy", 1],
     ["averageDecay", 1],
     ["epochs", 0],
     ["epochs", 2.5],
@@ -25,5 +27,10 @@ describe("checkRecipe", () => {
     const check = () => checkRecipe({ ...defaultRecipe, [name]: value });
     expect(check).toThrow(OptionError);
     expect(check).toThrow(new RegExp(`^${name} .*received ${value}\\.$`));
+  });
+
+  test("refuses a schedule that there is not", () => {
+    const recipe = { ...defaultRecipe, schedule: "steps" as "linear" };
+    expect(() => checkRecipe(recipe)).toThrow("schedule must be one of cosine, linear, received steps.");
   });
 });

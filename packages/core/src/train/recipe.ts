@@ -1,5 +1,6 @@
 import { OptionError } from "../errors.ts";
 import type { OptimizerName } from "./kernels/optimizer.ts";
+import { type ScheduleName, schedules } from "./schedule.ts";
 
 /** Settings that decide which weights come out. */
 export interface Recipe {
@@ -16,10 +17,14 @@ export interface Recipe {
   readonly momentum: number;
   /** Epochs that the rate grows in. */
   readonly warmUp: number;
+  /** How the rate falls after that. Default: `cosine`. */
+  readonly schedule?: ScheduleName | undefined;
   /** Share of each target that is spread over all classes (Szegedy et al., arXiv:1512.00567). */
   readonly labelSmoothing: number;
   /** Share of each target that is the teachers' answer (see `Teacher`). Default: no teacher. */
   readonly teacherShare?: number | undefined;
+  /** Share of the easy pictures that an epoch passes over, for the others to come more often (see `EasyPictures`). Default: none. */
+  readonly skipEasy?: number | undefined;
   /** Decay of the moving average of the weights, a step. 0: none. */
   readonly averageDecay: number;
   /** Largest norm of the gradient. 0: any. */
@@ -66,9 +71,13 @@ export function checkRecipe(recipe: Recipe): void {
   for (const name of shares) {
     if (recipe[name] >= 1) throw new OptionError(`${name} must be below 1, received ${recipe[name]}.`);
   }
-  const { teacherShare = 1 } = recipe;
+  const { teacherShare = 1, skipEasy = 0, schedule = "cosine" } = recipe;
   if (!(teacherShare > 0 && teacherShare <= 1))
     throw new OptionError(`teacherShare must be above 0 and at most 1, received ${teacherShare}.`);
+  if (!(skipEasy >= 0 && skipEasy < 1))
+    throw new OptionError(`skipEasy must be at least 0 and below 1, received ${skipEasy}.`);
+  if (!schedules.includes(schedule))
+    throw new OptionError(`schedule must be one of ${schedules.join(", ")}, received ${schedule}.`);
   for (const [name, least] of counts) {
     if (!(Number.isSafeInteger(recipe[name]) && recipe[name] >= least))
       throw new OptionError(`${name} must be a whole number of at least ${least}, received ${recipe[name]}.`);

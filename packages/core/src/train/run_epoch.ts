@@ -3,6 +3,7 @@ import type { Network } from "../networks/network.ts";
 import { seededRandom } from "../random.ts";
 import { largest } from "./class_scores.ts";
 import type { Recipe } from "./recipe.ts";
+import type { RunningHistory } from "./running_history.ts";
 import { averageDecayAt, rateAt } from "./schedule.ts";
 import type { LoadedTeachers } from "./teacher.ts";
 import type { TrainingInstance } from "./training_instance.ts";
@@ -14,6 +15,8 @@ export interface TrainingBatch {
   readonly pictures: Float32Array;
   /** `[batch, classes]`, rows sum to 1. */
   readonly targets: Float32Array;
+  /** Which pictures of the set they are. Needed for the recipe's `skipEasy`. */
+  readonly indices?: Uint32Array;
 }
 
 /** How far an epoch has come. */
@@ -34,6 +37,8 @@ export interface EpochRun {
   readonly network: Network;
   readonly recipe: Recipe;
   readonly teachers: LoadedTeachers | undefined;
+  /** Kept where the recipe has `skipEasy`. */
+  readonly history: RunningHistory | undefined;
   /** From 0. */
   readonly epoch: number;
   /** Steps of an epoch. */
@@ -50,7 +55,7 @@ export async function runEpoch(
   run: EpochRun,
   batches: AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>,
 ): Promise<{ readonly progress: EpochProgress; readonly imagesPerSecond: number }> {
-  const { instance, network, recipe, teachers, epoch, steps, begun, signal, onStep } = run;
+  const { instance, network, recipe, teachers, history, epoch, steps, begun, signal, onStep } = run;
   const fillMasks = maskFiller(instance, network, recipe.seed);
   const turn = createTurns();
   const start = performance.now();
@@ -59,14 +64,17 @@ export async function runEpoch(
   const imagesPerSecond = () => ((done - begun.steps) * recipe.batch * 1000) / Math.max(1, performance.now() - start);
   for await (const batch of batches) {
     signal?.throwIfAborted();
+    history?.count(batch.indices);
     if (passed++ < begun.steps) continue;
     const step = epoch * steps + done;
-    fill(instance, batch, goalsOf(batch, recipe, teachers));
+    const goals = goalsOf(batch, recipe, teachers);
+    fill(instance, batch, goals);
     fillMasks(step);
     const { loss, gradientNorm, rate } = takeStep(instance, recipe, step, steps);
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
       throw diverged(`in epoch ${epoch + 1}, step ${done + 1}: the loss is no number any more`, rate);
     }
+    history?.keep(instance, goals, batch.indices);
     sum += loss;
     correct += countCorrect(instance, batch.targets);
     done++;
@@ -82,7 +90,8 @@ function takeStep(
   step: number,
   steps: number,
 ): { readonly loss: number; readonly gradientNorm: number; readonly rate: number } {
-  const schedule = { steps: recipe.epochs * steps, warmUp: Math.round(recipe.warmUp * steps) };
+  const { epochs, warmUp, schedule: fall = "cosine" } = recipe;
+  const schedule = { fall, steps: epochs * steps, warmUp: Math.round(warmUp * steps) };
   const rate = recipe.rate * rateAt(schedule, step);
   const result = instance.step({
     groups: {

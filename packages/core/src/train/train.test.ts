@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { PictureHistory } from "../datasets/epoch_draws.ts";
 import { DepthwiseError, OptionError } from "../errors.ts";
 import { initializeWeights } from "../graph/initialize.ts";
 import { interpret } from "../graph/interpret.ts";
@@ -150,6 +151,61 @@ describe("train", () => {
   test("refuses a recipe that cannot be before anything is compiled", async () => {
     await expect(run({ ...shortRecipe, momentum: 1 })).rejects.toThrow(OptionError);
     await expect(run({ ...shortRecipe, microBatch: 5 })).rejects.toThrow(/5 does not divide 16/);
+  });
+
+  describe("with easy pictures passed over", () => {
+    const recipe: Recipe = { ...shortRecipe, epochs: 4, skipEasy: 0.5, schedule: "linear" };
+
+    test("draws each epoch by the losses before it, which are over what the goals allow", async () => {
+      const drawn: PictureHistory[] = [];
+      const watched: TrainingData = {
+        ...data,
+        epoch(epoch, easy) {
+          expect(easy).toMatchObject({ share: 0.5, epochs: 4 });
+          if (easy) drawn.push(structuredClone(easy.history));
+          return data.epoch(epoch, easy);
+        },
+      };
+      const { results } = await run(recipe, {}, watched);
+      expect(drawn).toHaveLength(4);
+      expect(drawn[0]?.losses.every(Number.isNaN)).toBe(true);
+      drawn.forEach(({ seen }, epoch) => expect(seen.reduce((a, b) => a + b, 0)).toBe(48 * epoch));
+      const losses = drawn[1]?.losses ?? new Float32Array();
+      expect(losses).toHaveLength(48);
+      // The first epoch takes each picture once. Of a goal of 0.91 and nine times 0.01, as smoothing by 0.1 makes it:
+      const entropy = -0.91 * Math.log(0.91) - 9 * 0.01 * Math.log(0.01);
+      const mean = losses.reduce((a, b) => a + b, 0) / 48;
+      expect(mean + entropy).toBeCloseTo(results[0]?.record.trainLoss as number, 5);
+      expect(drawn[3]?.losses).not.toEqual(drawn[2]?.losses);
+    });
+
+    test("the same bits for two threads, and from a checkpoint of any step", async () => {
+      const checkpoints: Checkpoint[] = [];
+      const whole = await run(recipe, { onStep: (_done, _of, { checkpoint }) => checkpoints.push(checkpoint()) });
+      expectSameBits((await run(recipe, { threads: 2 })).weights, whole.weights);
+      expect(checkpoints).toHaveLength(4 * data.batches);
+      for (const resume of checkpoints.slice(3, 10)) {
+        expectSameBits((await run(recipe, { resume, weights: new Map() })).weights, whole.weights);
+      }
+      expect((await run({ ...recipe, skipEasy: 0 })).weights).not.toEqual(whole.weights);
+    });
+
+    test("needs to know which pictures come by", async () => {
+      const { pictures, ...uncounted } = data;
+      await expect(run(recipe, {}, uncounted)).rejects.toThrow(/how many `pictures`/);
+      const unnamed: TrainingData = {
+        ...{ ...uncounted, pictures: pictures as number },
+        *epoch(epoch) {
+          for (const batch of data.epoch(epoch) as Iterable<TrainingBatch>)
+            yield { pictures: batch.pictures, targets: batch.targets };
+        },
+      };
+      await expect(run(recipe, {}, unnamed)).rejects.toThrow(/batches with `indices`/);
+      let resume: Checkpoint | undefined;
+      await run({ ...recipe, epochs: 1 }, { onStep: (_done, _of, { checkpoint }) => (resume = checkpoint()) });
+      const larger = { ...data, pictures: 49 };
+      await expect(run(recipe, { resume }, larger)).rejects.toThrow(/knows 48 pictures; the data has 49/);
+    });
   });
 
   describe("with teachers", () => {

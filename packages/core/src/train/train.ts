@@ -1,3 +1,4 @@
+import type { EasyPictures } from "../datasets/epoch_draws.ts";
 import { OptionError } from "../errors.ts";
 import { isNode, nodeOf, type ValueId } from "../graph/graph.ts";
 import type { Network } from "../networks/network.ts";
@@ -7,6 +8,7 @@ import { type Evaluation, type EvaluationBatch, evaluate } from "./evaluate.ts";
 import { headParameters } from "./head.ts";
 import { checkRecipe, type Recipe } from "./recipe.ts";
 import { diverged, type EpochProgress, noProgress, runEpoch, type TrainingBatch } from "./run_epoch.ts";
+import { type KeptHistory, type RunningHistory, runningHistory } from "./running_history.ts";
 import { type LoadedTeachers, loadTeachers, type Teacher } from "./teacher.ts";
 import { loadTraining, type TrainingInstance, type TrainingState } from "./training_instance.ts";
 
@@ -14,7 +16,10 @@ import { loadTraining, type TrainingInstance, type TrainingState } from "./train
 export interface TrainingData {
   /** Batches of an epoch, all of `batch` pictures. */
   readonly batches: number;
-  epoch(epoch: number): AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>;
+  /** Pictures of the set, which batches' `indices` count. Needed for the recipe's `skipEasy`. */
+  readonly pictures?: number;
+  /** @param easy what the epoch is to pass over, where the recipe has `skipEasy`: see `drawEpoch` */
+  epoch(epoch: number, easy?: EasyPictures): AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>;
   /** What the network is measured on after each epoch. Default: nothing. */
   readonly validation?: (() => AsyncIterable<EvaluationBatch> | Iterable<EvaluationBatch>) | undefined;
 }
@@ -44,6 +49,8 @@ export interface Checkpoint {
   readonly bestEpoch: number;
   /** How far the epoch after those has come. */
   readonly begun: EpochProgress;
+  /** Of the pictures, where the recipe has `skipEasy`. */
+  readonly history?: KeptHistory | undefined;
   /** Since the run began. */
   readonly seconds: number;
 }
@@ -91,7 +98,7 @@ export interface StepProgress {
  * Trains a network, epoch by epoch: leave the loop to stop. The same recipe, data and seed give the same weights, bit for bit, for every
  * number of threads, resumed or not.
  *
- * @throws {OptionError} for a recipe that cannot be, or a teacher of other pictures or classes
+ * @throws {OptionError} for a recipe that cannot be, a teacher of other pictures or classes, or data without what `skipEasy` needs
  * @throws {DepthwiseError} with the code `diverged` when the loss is no number any more; nothing of that step is kept
  */
 export async function* train(
@@ -105,21 +112,29 @@ export async function* train(
   if ((taughtBy.length === 0) !== (recipe.teacherShare === undefined)) {
     throw new OptionError("Teachers and the recipe's teacherShare go together: give both, or neither.");
   }
+  const history = recipe.skipEasy ? runningHistory(data.pictures, resume?.history) : undefined;
   const compiled = compileTraining(network, { ...trainingOptions(network, recipe), threads, wide, simd });
   const instance = await loadTraining(compiled, resume?.state.weights ?? options.weights, { threads });
   let teachers: LoadedTeachers | undefined;
   try {
     if (taughtBy.length > 0) teachers = await loadTeachers(taughtBy, network, { threads, wide, simd });
     if (resume) instance.restore(resume.state);
-    yield* runEpochs({ instance, teachers }, network, data, recipe, options);
+    yield* runEpochs({ instance, teachers, history }, network, data, recipe, options);
   } finally {
     instance.dispose();
     teachers?.dispose();
   }
 }
 
+/** What a run changes as it goes, and whom it asks. */
+interface Running {
+  readonly instance: TrainingInstance;
+  readonly teachers: LoadedTeachers | undefined;
+  readonly history: RunningHistory | undefined;
+}
+
 async function* runEpochs(
-  { instance, teachers }: { readonly instance: TrainingInstance; readonly teachers: LoadedTeachers | undefined },
+  { instance, teachers, history }: Running,
   network: Network,
   data: TrainingData,
   recipe: Recipe,
@@ -135,11 +150,14 @@ async function* runEpochs(
     /** As it is now: both change later. */
     const checkpointAt = (progress: EpochProgress): (() => Checkpoint) => {
       const before = { records: [...records], bestEpoch };
-      return () => ({ state: instance.state(), ...before, begun: progress, seconds: seconds() });
+      return () => ({
+        ...{ state: instance.state(), ...before, begun: progress, seconds: seconds() },
+        ...(history && { history: history.kept() }),
+      });
     };
     const { progress, imagesPerSecond } = await runEpoch(
       {
-        ...{ instance, network, recipe, teachers, epoch, begun, signal, steps: data.batches },
+        ...{ instance, network, recipe, teachers, history, epoch, begun, signal, steps: data.batches },
         onStep: (now, speed) =>
           onStep?.(now.steps, data.batches, {
             epoch: epoch + 1,
@@ -148,8 +166,12 @@ async function* runEpochs(
             checkpoint: checkpointAt(now),
           }),
       },
-      data.epoch(epoch),
+      data.epoch(
+        epoch,
+        history && { share: recipe.skipEasy as number, epochs: recipe.epochs, history: history.before() },
+      ),
     );
+    history?.endEpoch();
     begun = noProgress;
     const weights = (): Weights => instance.weights(recipe.averageDecay > 0 ? "average" : "now");
     checkFinite(weights(), epoch, recipe);

@@ -57,6 +57,8 @@ export interface TrainingInstance extends Disposable {
   input(name: string, slot: number): Float32Array;
   /** `[N, classes]`, as the last step left them. */
   logits(slot: number): Float32Array;
+  /** `[N]`: each picture's loss in the last step, in nats. */
+  losses(slot: number): Float32Array;
   /** One step over the first `slots` micro-batches (default: all). */
   step(settings: StepSettings, slots?: number): StepResult;
   /** Copies of parameters and running statistics, by name. `average`: of the moving average. */
@@ -136,13 +138,17 @@ class Instance implements TrainingInstance {
     return this.#port(this.manifest.logits, slot);
   }
 
+  losses(slot: number): Float32Array {
+    return this.#port(this.manifest.loss, slot);
+  }
+
   step(settings: StepSettings, slots: number = this.manifest.slots): StepResult {
     if (!Number.isInteger(slots) || slots < 1 || slots > this.manifest.slots)
       throw new OptionError(`slots must be a whole number from 1 to ${this.manifest.slots}, received ${slots}.`);
     this.#settings(settings, slots);
     this.#run(false);
     let loss = 0;
-    for (let slot = 0; slot < slots; slot++) for (const value of this.#port(this.manifest.loss, slot)) loss += value;
+    for (let slot = 0; slot < slots; slot++) for (const value of this.losses(slot)) loss += value;
     const [gradientNorm] = new Float64Array(this.#buffer(), this.manifest.settings.norm, 1) as unknown as [number];
     if (Number.isFinite(gradientNorm)) this.#steps++;
     return { loss: loss / (slots * this.manifest.batch), gradientNorm };

@@ -331,6 +331,10 @@ export const verbs: readonly Verb[] = [
         "muon",
       ]),
       number("--warm-up <E>", "epochs in which the rate grows (default: 1)"),
+      new Option(
+        "--schedule <S>",
+        "how the rate falls after that: along a cosine, or evenly (default: cosine)",
+      ).choices(["cosine", "linear"]),
       number("--average-decay <D>", "of the moving average of the weights, a step; 0: none (default: at most 0.998)"),
       names(
         "--teacher <FILES>",
@@ -350,6 +354,10 @@ export const verbs: readonly Verb[] = [
       number("--mixup <A>", "blend pictures in pairs; the paper takes 0.2 to 1 (arXiv:1710.09412)"),
       number("--cutmix <A>", "swap a rectangle of pictures in pairs; the paper takes 1 (arXiv:1905.04899)"),
       new Option("--balance", "show every class equally often"),
+      number(
+        "--skip-easy <S>",
+        "leave out this share of the pictures that are learned better than the mean, and show the others more often",
+      ),
       number(
         "--validation-share <S>",
         "share of each class to judge by, where the data brings none (default: 0.15; cifar10: 0, its test pictures judge)",

@@ -18,8 +18,9 @@ export interface BatchJob {
   readonly epoch: number;
   /** Which batch of the epoch, from 0. */
   readonly number: number;
-  /** Its pictures, and how often the epoch drew each of them before. */
+  /** Its pictures, whose variation each gets, and how often the same was drawn before. */
   readonly indices: Uint32Array;
+  readonly epochs: Uint32Array;
   readonly repeats: Uint32Array;
   /** Filled and given back. */
   readonly memory: BatchMemory;
@@ -65,7 +66,7 @@ export function createBatchMaker(settings: BatchMakerSettings): BatchMaker {
       }
       const picture = await (queue.shift() as Promise<FoundPicture | undefined>);
       if (picture === undefined) continue;
-      const draw = { epoch: job.epoch, index: job.indices[row]!, repeat: job.repeats[row]! };
+      const draw = { epoch: job.epochs[row]!, index: job.indices[row]!, repeat: job.repeats[row]! };
       writer.write(job.memory, found.length, picture.prepared, set.classes[picture.index]!, draw);
       found.push(picture.index);
     }

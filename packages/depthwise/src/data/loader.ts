@@ -8,6 +8,7 @@ import {
   DisposedError,
   drawEpoch,
   drawInOrder,
+  type EasyPictures,
   type EpochDraws,
   OptionError,
   type Preprocessing,
@@ -58,10 +59,11 @@ export interface Loader extends AsyncDisposable {
    *
    * The arrays of a batch are the loader's: they hold until the next batch is asked for.
    *
+   * @param easy what training passes over; default: nothing
    * @throws {FormatError} if no picture of the set can be read
    * @throws {DepthwiseError} with the code `aborted` after the signal
    */
-  epoch(epoch: number): AsyncGenerator<Batch, void, void>;
+  epoch(epoch: number, easy?: EasyPictures): AsyncGenerator<Batch, void, void>;
 }
 
 const usualCacheBytes = 512 * 2 ** 20;
@@ -102,13 +104,14 @@ export function createLoader(set: PictureSet, options: LoaderOptions): Loader {
     batches: augmentation === undefined ? Math.ceil(set.length / batch) : trainingBatches(set.length, batch),
     pictures: augmentation === undefined ? set.length : trainingBatches(set.length, batch) * batch,
     skipped,
-    async *epoch(epoch) {
+    async *epoch(epoch, easy) {
       checkNotAborted(signal, "loading pictures");
       if (state === "disposed") throw new DisposedError("The loader was used after its disposal.");
       if (state === "running") throw new OptionError("One epoch at a time: the loader is in the middle of another.");
       state = "running";
       try {
-        const draws = augmentation === undefined ? drawInOrder(set) : drawEpoch(set, { seed, epoch, batch, balance });
+        const isTraining = augmentation !== undefined;
+        const draws = isTraining ? drawEpoch(set, { seed, epoch, batch, balance, easy }) : drawInOrder(set);
         const making = makeAhead(pool?.make ?? makeHere, draws, {
           epoch,
           batch,
@@ -148,6 +151,7 @@ async function* makeAhead(make: BatchMaker, draws: EpochDraws, run: EpochRun): A
       const made = make({
         ...{ epoch, number: next, memory: free.pop() ?? createMemory() },
         indices: draws.indices.slice(from, to),
+        epochs: draws.epochs.slice(from, to),
         repeats: draws.repeats.slice(from, to),
       });
       made.catch(() => {}); // told to whoever waits for it; nobody does when the epoch is left early

@@ -66,6 +66,29 @@ test("a checkpoint survives its file, to the bit", () => {
   }
 });
 
+describe("what a run knows of its pictures", () => {
+  const ours = { ...identity, recipe: { ...identity.recipe, skipEasy: 0.5 } };
+  const some = (value: number) => Float32Array.from({ length: 30 }, (_, i) => (i === 7 ? Number.NaN : value + i / 8));
+  const history = { before: { losses: some(1), seen: Uint32Array.from({ length: 30 }, (_, i) => i) }, losses: some(2) };
+  const known = writeCheckpoint({ ...checkpoint, history }, ours);
+
+  test("survives the file, to the bit", () => {
+    expect(read(known, ours).history).toEqual(history);
+    expect(read(bytes).history).toBeUndefined();
+  });
+
+  test("is missed where the recipe needs it, and of no part where it does not", () => {
+    const without = writeCheckpoint(checkpoint, ours);
+    expect(() => read(without, ours)).toThrow(/"seen" of the pictures: expected 30 numbers, it is missing/);
+    const short = { ...history, losses: new Float32Array(29) };
+    expect(() => read(writeCheckpoint({ ...checkpoint, history: short }, ours), ours)).toThrow(/"losses" .* received/);
+    expect(() => read(writeCheckpoint({ ...checkpoint, history }, identity))).toThrow(/belongs to no part/);
+    for (const length of [known.length - 1, known.length - 200, 500]) {
+      expect(() => read(known.subarray(0, length), ours)).toThrow(FormatError);
+    }
+  });
+});
+
 test.each([
   ["network", { network: "xception" }],
   ["options", { options: { width: 2 } }],

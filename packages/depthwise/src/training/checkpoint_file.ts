@@ -6,12 +6,14 @@ import {
   type EpochRecord,
   FormatError,
   formatShape,
+  type KeptHistory,
   type Network,
   nodesOf,
   OptionError,
   readSafetensors,
   sameShape,
   type Tensor,
+  tensor,
   toFloat32,
   writeSafetensors,
 } from "@depthwise/core";
@@ -19,13 +21,21 @@ import { identityParts, type RunIdentity } from "./run_identity.ts";
 
 const parts = ["weights", "average", "first", "second"] as const;
 type Part = (typeof parts)[number];
+/** Before the names of a picture history's arrays, which have a number a picture. */
+const historyPrefix = "history:";
 
 /** A checkpoint as one file: every array of the training state, and who it belongs to. */
 export function writeCheckpoint(checkpoint: Checkpoint, identity: RunIdentity): Uint8Array<ArrayBuffer> {
-  const { state, ...about } = checkpoint;
+  const { state, history, ...about } = checkpoint;
   const tensors = new Map<string, Tensor>();
   for (const part of parts) {
     for (const [name, tensor] of state[part]) tensors.set(`${part}:${name}`, tensor);
+  }
+  if (history) {
+    const { before, losses } = history;
+    // Counts below 2^24 are float32 numbers.
+    const arrays = { seen: Float32Array.from(before.seen), "losses before": before.losses, losses };
+    for (const [name, data] of Object.entries(arrays)) tensors.set(historyPrefix + name, tensor([data.length], data));
   }
   return writeSafetensors(tensors, {
     checkpoint: JSON.stringify({ version: 1, steps: state.steps, ...about }),
@@ -70,7 +80,9 @@ export function readCheckpoint(bytes: Uint8Array, network: Network, identity: Ru
     first: new Map(),
     second: new Map(),
   };
+  const history = readHistory(tensors, identity, file);
   for (const [key, tensor] of tensors) {
+    if (history && key.startsWith(historyPrefix)) continue;
     const colon = key.indexOf(":");
     const part = parts.find((name) => name === key.slice(0, colon));
     if (part === undefined) throw new FormatError(`${file}: "${key}" belongs to no part of a checkpoint.`, { file });
@@ -78,7 +90,26 @@ export function readCheckpoint(bytes: Uint8Array, network: Network, identity: Ru
   }
   for (const part of parts) checkArrays(part, state[part], network, file);
   const { steps, records, bestEpoch, begun, seconds } = about;
-  return { state: { ...state, steps }, records, bestEpoch, begun, seconds };
+  return { state: { ...state, steps }, records, bestEpoch, begun, seconds, ...(history && { history }) };
+}
+
+/** What the run knows of each picture, if its recipe asks for that. */
+function readHistory(
+  tensors: ReadonlyMap<string, Tensor>,
+  { recipe, pictures }: RunIdentity,
+  file: string,
+): KeptHistory | undefined {
+  if (!recipe.skipEasy) return undefined;
+  const read = (name: string): Float32Array => {
+    const tensor = tensors.get(historyPrefix + name);
+    if (tensor?.shape.length === 1 && tensor.shape[0] === pictures.train) return toFloat32(tensor);
+    const found = tensor ? `received ${formatShape(tensor.shape)}` : "it is missing";
+    throw new FormatError(`${file}: "${name}" of the pictures: expected ${pictures.train} numbers, ${found}.`, {
+      file,
+    });
+  };
+  const seen = Uint32Array.from(read("seen"));
+  return { before: { seen, losses: read("losses before") }, losses: read("losses") };
 }
 
 /** Refuses to go on with another run. */

@@ -28,7 +28,15 @@ describe("recipeFor", () => {
 
   test("what was asked for stands", () => {
     const asked = { epochs: 3, batch: 24, microBatch: 12, optimizer: "adamw", rate: 1, decay: 2, warmUp: 0 } as const;
-    const more = { averageDecay: 0, labelSmoothing: 0, clip: 0, patience: 2, seed: 9 };
+    const more = {
+      averageDecay: 0,
+      labelSmoothing: 0,
+      clip: 0,
+      patience: 2,
+      seed: 9,
+      skipEasy: 0.5,
+      schedule: "linear",
+    } as const;
     expect(recipeFor({ ...asked, ...more }, dataOf(500), normed)).toEqual({ ...defaultRecipe, ...asked, ...more });
   });
 
@@ -49,6 +57,12 @@ describe("recipeFor", () => {
     expect(recipeFor({ teacher: ["x"] }, dataOf(500), normed).teacherShare).toBe(0.5);
     expect(recipeFor({ teacher: ["x", "y"], teacherShare: 1 }, dataOf(500), normed).teacherShare).toBe(1);
     expect(() => recipeFor({ teacherShare: 0.5 }, dataOf(500), normed)).toThrow(/only with --teacher/);
+  });
+
+  test("pictures are shown as often as --balance or --skip-easy says, not both", () => {
+    expect(() => recipeFor({ skipEasy: 0.5, balance: true }, dataOf(500), normed)).toThrow(
+      /either --balance or --skip-easy/,
+    );
   });
 
   test("a network without batch norm takes the gentle rates of fine-tuning, but for all layers", () => {

@@ -30,6 +30,8 @@ export function recipeFor(options: TrainCommandOptions, data: DataSet, { graph }
   checkFineTuning(options, isFineTuned);
   if (options.teacherShare !== undefined && options.teacher === undefined)
     throw new OptionError("train: --teacher-share is of use only with --teacher FILE.");
+  if (options.skipEasy !== undefined && options.balance)
+    throw new OptionError("train: either --balance or --skip-easy, each says how often pictures are shown.");
   const batch = options.batch ?? usualBatch(data.train.length);
   const optimizer = options.optimizer ?? defaultRecipe.optimizer;
   const isGentle = isFineTuned || !graph.nodes.some((node) => isNode(node, "batch_norm"));
@@ -38,10 +40,12 @@ export function recipeFor(options: TrainCommandOptions, data: DataSet, { graph }
     epochs: options.epochs,
     microBatch: options.microBatch,
     warmUp: options.warmUp,
+    schedule: options.schedule,
     averageDecay:
       options.averageDecay ?? averageDecay(data.train.length / batch, options.epochs ?? defaultRecipe.epochs),
     labelSmoothing: options.labelSmoothing,
     teacherShare: options.teacherShare ?? (options.teacher === undefined ? undefined : usualTeacherShare),
+    skipEasy: options.skipEasy,
     clip: options.clip,
     patience: options.patience,
     bodyRate: options.freeze ? 0 : (options.bodyRate ?? (isFineTuned ? usualBodyRate : undefined)),

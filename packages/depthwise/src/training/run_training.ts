@@ -138,7 +138,11 @@ async function runEpochs(
   try {
     const epochs = train(
       network,
-      { batches: loader.batches, epoch: (n) => loader.epoch(n), validation: judged && (() => judged.epoch(0)) },
+      {
+        ...{ batches: loader.batches, pictures: data.train.length },
+        epoch: (n, easy) => loader.epoch(n, easy),
+        validation: judged && (() => judged.epoch(0)),
+      },
       recipe,
       {
         ...{ weights, teachers, resume, threads: options.threads, wide: options.wide },

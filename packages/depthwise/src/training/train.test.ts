@@ -135,6 +135,25 @@ describe("train --teacher", () => {
   }, 60_000);
 });
 
+test("--skip-easy and --schedule are in the record, and in the checkpoint of an interrupted run", async () => {
+  const command = (name: string) => {
+    const more = ["--epochs", "4", "--skip-easy", "0.5", "--schedule", "linear", "-o", inFolder(name), "--json"];
+    return ["train", shapes, ...model, ...short, ...more];
+  };
+  const once = await depthwise(command("hard.safetensors"));
+  expect([once.code, once.stderr]).toEqual([0, expect.anything()]);
+  const { tensors, metadata } = readSafetensors(await readFile(inFolder("hard.safetensors")));
+  expect(JSON.parse(metadata.training ?? "").recipe).toMatchObject({ skipEasy: 0.5, schedule: "linear" });
+  const interrupted = await depthwise(command("hard2.safetensors"), {
+    onStart: (child) => child.stdout?.once("data", () => child.kill("SIGINT")),
+  });
+  expect([interrupted.code, interrupted.stderr]).toEqual([130, expect.stringMatching(/^Interrupted after epoch 1/m)]);
+  const resumed = await depthwise([...command("hard2.safetensors"), "--resume"]);
+  expect([resumed.code, resumed.stderr]).toEqual([0, expect.anything()]);
+  const again = await weightsOf(inFolder("hard2.safetensors"));
+  for (const [name, { data }] of tensors) expect([name, again.get(name)?.data]).toEqual([name, data]);
+}, 60_000);
+
 describe("the same weights", () => {
   test("for two threads", async () => {
     const output = inFolder("two.safetensors");

@@ -1,4 +1,4 @@
-import type { AugmentationPreset, OptimizerName } from "@depthwise/core";
+import type { AugmentationPreset, OptimizerName, ScheduleName } from "@depthwise/core";
 import type { CommonOptions } from "../command_line/invocation.ts";
 
 /** Options of `depthwise train`. */
@@ -19,6 +19,7 @@ export interface TrainCommandOptions extends CommonOptions {
   readonly decay?: number;
   readonly optimizer?: OptimizerName;
   readonly warmUp?: number;
+  readonly schedule?: ScheduleName;
   readonly averageDecay?: number;
   readonly labelSmoothing?: number;
   readonly teacher?: readonly string[];
@@ -30,6 +31,7 @@ export interface TrainCommandOptions extends CommonOptions {
   readonly mixup?: number;
   readonly cutmix?: number;
   readonly balance?: boolean;
+  readonly skipEasy?: number;
   readonly validationShare?: number;
   /** A file, or false: none. Default: beside the weights. */
   readonly report?: string | false;
