@@ -417,8 +417,8 @@ const variants: readonly Variant<Partial<ShuffleNetV2Options>>[] = [
   {
     name: "shufflenet_v2_cifar",
     options: {
-      channels: [56, 112, 224],
-      finalChannels: 480,
+      channels: [58, 116, 234],
+      finalChannels: 264,
       squeezeExcite: true,
       residual: true,
       resolution: 32,

@@ -163,7 +163,14 @@ describe("recognizeGraph", () => {
     const weights = trainedWeights(build("shufflenet_v2_cifar"));
     const wired = graph.nodes.map((node) =>
       isNode(node, "permute")
-        ? { ...node, operation: { op: "permute", permutation: { kind: "shuffle", groups: 4 } } as const }
+        ? // Undoes the shuffle of two groups.
+          {
+            ...node,
+            operation: {
+              op: "permute",
+              permutation: { kind: "shuffle", groups: (node.shape.at(-1) as number) / 2 },
+            } as const,
+          }
         : node,
     );
     expect(recognizeGraph({ ...graph, nodes: wired }, weights)).toBeUndefined();
