@@ -80,7 +80,7 @@ interface FoundPicture {
   readonly prepared: Pixels;
 }
 
-/** Prepared pictures of a set, through the cache where decoding is slow. */
+/** Prepared pictures of a set, through the cache where decoding or resizing is slow. */
 interface PictureReader {
   readonly length: number;
   /** The picture, or `undefined` if it cannot be read. */
@@ -90,11 +90,17 @@ interface PictureReader {
 }
 
 function createPictureReader({ set, cache: memory }: BatchMakerSettings, writer: BatchWriter): PictureReader {
+  const cache = preparedCache(memory);
   if (set.kind === "memory") {
-    const prepare = async (index: number): Promise<Pixels> => writer.prepare(pictureAt(set, index));
+    const prepare = async (index: number): Promise<Pixels> => {
+      const kept = cache.get(index);
+      if (kept !== undefined) return kept;
+      const prepared = writer.prepare(pictureAt(set, index));
+      cache.add(index, prepared);
+      return prepared;
+    };
     return { length: set.length, prepare, takeSkipped: () => [] };
   }
-  const cache = preparedCache(memory);
   let skipped: SkippedFile[] = [];
   return {
     length: set.length,

@@ -254,6 +254,21 @@ describe("the loader", () => {
     expect(() => createLoader(pictureFiles([], new Uint16Array(0), labels), options)).toThrow(/no pictures/);
   });
 
+  test("keeps what it made of pictures in memory, but not pictures that are the input already", async () => {
+    for (const [resolution, isKept] of [
+      [32, false],
+      [20, true],
+    ] as const) {
+      const set = drawShapes({ count: 12, split: "train", resolution });
+      await using loader = createLoader(set, { batch: 12, preprocessing: preprocessingPresets.cifar10 });
+      const [first] = await batchesOf(loader, 0);
+      set.data.fill(0);
+      const [second] = await batchesOf(loader, 1);
+      if (isKept) expect(second).toEqual(first);
+      else expect(second).not.toEqual(first);
+    }
+  });
+
   test("keeps pictures between epochs, within the budget", async () => {
     const copies = join(folder, "copies");
     await mkdir(copies);

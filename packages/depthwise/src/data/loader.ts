@@ -11,6 +11,7 @@ import {
   type EasyPictures,
   type EpochDraws,
   OptionError,
+  type PicturesInMemory,
   type Preprocessing,
   trainingBatches,
 } from "@depthwise/core";
@@ -40,7 +41,7 @@ export interface LoaderOptions {
   readonly workers?: number;
   /** Batches made before they are asked for, where there are workers. Default 2, but not less than `workers`. */
   readonly ahead?: number;
-  /** Most bytes of decoded pictures that are kept from epoch to epoch. Default 512 MiB. */
+  /** Most bytes of decoded or resized pictures that are kept from epoch to epoch. Default 512 MiB. */
   readonly cacheBytes?: number;
   /** Ends an epoch, and disposes of the loader. */
   readonly signal?: AbortSignal;
@@ -177,15 +178,24 @@ function shareable(set: PictureSet): PictureSet {
 
 function reserveFor(
   set: PictureSet,
-  { size: [height, width] }: Preprocessing,
+  preprocessing: Preprocessing,
   augmentation: Augmentation | undefined,
   budgetBytes: number,
 ): BatchMakerSettings["cache"] {
-  if (set.kind === "memory") return reserveCache(0, 0, 0);
+  if (set.kind === "memory" && isInput(set.size, preprocessing)) return reserveCache(set.length, 0, 0);
+  const [height, width] = preprocessing.size;
   // Pictures for random resized crops keep their proportions: short side 1.15 of the input's, long side three times that.
   const longest = 1.15 * Math.max(height, width) + 1;
   const pictureBytes = augmentation?.crop.kind === "resized" ? 3 * 3 * longest ** 2 : 3 * height * width;
   return reserveCache(set.length, pictureBytes, numberFrom("cacheBytes", budgetBytes, 0));
+}
+
+/** Whether pictures of a size go into the network as they are. */
+function isInput([height, width]: PicturesInMemory["size"], preprocessing: Preprocessing): boolean {
+  const { size, resizeShortSide, crop, cropFraction } = preprocessing;
+  const short = Math.min(height, width);
+  const isWhole = (resizeShortSide ?? short) === short && crop === undefined && cropFraction === undefined;
+  return isWhole && size[0] === height && size[1] === width;
 }
 
 /** @throws {OptionError} unless it is a whole number from `least` up */
