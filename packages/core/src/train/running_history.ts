@@ -25,10 +25,15 @@ export interface RunningHistory {
 /**
  * The history of a set of pictures, from its first epoch or a checkpoint on.
  *
- * @throws {OptionError} unless the data says how many pictures there are
+ * @throws {OptionError} unless the data says how many pictures there are, and the checkpoint knows of as many
  */
-export function runningHistory(pictures: number | undefined, kept: KeptHistory | undefined): RunningHistory {
+export function runningHistory(
+  pictures: number | undefined,
+  resume: { readonly history?: KeptHistory | undefined } | undefined,
+): RunningHistory {
   if (pictures === undefined) throw new OptionError("skipEasy needs data that says how many `pictures` it has.");
+  const kept = resume?.history;
+  if (resume && kept === undefined) throw new OptionError("skipEasy needs a checkpoint of a run that had it.");
   let before = kept?.before ?? {
     losses: new Float32Array(pictures).fill(Number.NaN),
     seen: new Uint32Array(pictures),

@@ -203,6 +203,8 @@ describe("train", () => {
       await expect(run(recipe, {}, unnamed)).rejects.toThrow(/batches with `indices`/);
       let resume: Checkpoint | undefined;
       await run({ ...recipe, epochs: 1 }, { onStep: (_done, _of, { checkpoint }) => (resume = checkpoint()) });
+      const { history: _, ...forgetful } = resume as unknown as Checkpoint;
+      await expect(run(recipe, { resume: forgetful })).rejects.toThrow(/a checkpoint of a run that had it/);
       const larger = { ...data, pictures: 49 };
       await expect(run(recipe, { resume }, larger)).rejects.toThrow(/knows 48 pictures; the data has 49/);
     });

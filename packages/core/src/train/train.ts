@@ -112,7 +112,7 @@ export async function* train(
   if ((taughtBy.length === 0) !== (recipe.teacherShare === undefined)) {
     throw new OptionError("Teachers and the recipe's teacherShare go together: give both, or neither.");
   }
-  const history = recipe.skipEasy ? runningHistory(data.pictures, resume?.history) : undefined;
+  const history = recipe.skipEasy ? runningHistory(data.pictures, resume) : undefined;
   const compiled = compileTraining(network, { ...trainingOptions(network, recipe), threads, wide, simd });
   const instance = await loadTraining(compiled, resume?.state.weights ?? options.weights, { threads });
   let teachers: LoadedTeachers | undefined;
