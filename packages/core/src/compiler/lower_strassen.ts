@@ -113,7 +113,7 @@ function emitFactors({ node, input }: ConvolutionParts, spec: StrassenSpec, to: 
 function packedHalves(parts: ConvolutionParts, segments: readonly Segment[]): Constant {
   const { inPerGroup, outPerGroup, weights, bias } = parts;
   const half = segments.reduce((sum, { vectors, count }) => sum + vectors * count, 0) * LANES;
-  const rows = inOrder(inPerGroup).map((ic) => weightRow(parts, { kh: 0, kw: 0, ic }));
+  const rows = Int32Array.from(inOrder(inPerGroup), (ic) => weightRow(parts, { kh: 0, kw: 0, ic }));
   return {
     bytes: 2 * packedGroupFloats(segments, inPerGroup) * FLOAT,
     holds: "weights",
@@ -128,7 +128,7 @@ function packedHalves(parts: ConvolutionParts, segments: readonly Segment[]): Co
             packGroup(f32.subarray(offset, offset + packedGroupFloats(tile, inPerGroup)), tile, {
               channels,
               weights,
-              rows: Int32Array.from(rows, (row) => row + first),
+              rows: rows.map((row) => row + first),
               bias: bias?.subarray(first),
             });
             offset += packedGroupFloats(tile, inPerGroup);
