@@ -17,8 +17,8 @@ import { pixelMap } from "./plan_depth.ts";
 
 /**
  * Fewer pixels or channels do not pay for the sums on every number of threads. Measured in turns on a Zen 5 server: Xception, with 361 pixels
- * of 728 channels, takes 0.94 to 0.95 of the product's time on one thread and on two; MobileNet V1, with 196 of 512, would take 0.97 and 0.99,
- * SqueezeNet 1.1 0.97 and 0.98, MobileNet V2 0.99 and no less.
+ * of 728 channels, takes 0.95 of the product's time (0.96 to 0.99 in busy hours) and 0.94 to 0.99 on two threads; MobileNet V1, with 196 of 512,
+ * would take 0.97 and 0.99, SqueezeNet 1.1 0.97 and 0.98, MobileNet V2 0.99 and no less.
  */
 const LEAST_CHANNELS = 128;
 const LEAST_PIXELS = 300;
