@@ -97,7 +97,7 @@ export { runPasses } from "./passes/pipeline.ts";
 export { type Program, toProgram } from "./passes/program.ts";
 export { type CropWindow, centerCrop, type PictureSize } from "./pixels/crop.ts";
 export { type Pixels, pixelsFromRgba, type RgbaPixels } from "./pixels/pixels.ts";
-export { fitToInput, normalize, preprocess } from "./pixels/preprocess.ts";
+export { fitToInput, isFitted, normalize, preprocess } from "./pixels/preprocess.ts";
 export {
   type ChannelOrder,
   formatPreprocessing,

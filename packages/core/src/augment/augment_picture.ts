@@ -1,6 +1,6 @@
 import { centerWindow, cutOut } from "../pixels/crop.ts";
 import type { Pixels } from "../pixels/pixels.ts";
-import { fitToInput } from "../pixels/preprocess.ts";
+import { fitToInput, isFitted } from "../pixels/preprocess.ts";
 import { checkPreprocessing, type PerChannel, type Preprocessing } from "../pixels/preprocessing.ts";
 import { resize, shortSideSize } from "../pixels/resize.ts";
 import { type Random, seededRandom } from "../random.ts";
@@ -69,16 +69,7 @@ function shrink(pixels: Pixels, { size, filter }: Preprocessing): Pixels {
 
 /** {@link fitToInput}, which copies, only where it would change something. */
 function fitOnce(pixels: Pixels, preprocessing: Preprocessing): Pixels {
-  const { size, resizeShortSide, crop = size, cropFraction = 1 } = preprocessing;
-  const [height, width] = size;
-  const isFitted =
-    pixels.height === height &&
-    pixels.width === width &&
-    (resizeShortSide === null || resizeShortSide === Math.min(height, width)) &&
-    cropFraction === 1 &&
-    crop[0] === height &&
-    crop[1] === width;
-  return isFitted ? pixels : fitToInput(pixels, preprocessing);
+  return isFitted(pixels, preprocessing) ? pixels : fitToInput(pixels, preprocessing);
 }
 
 function cropRandomly(prepared: Pixels, { crop }: Augmentation, preprocessing: Preprocessing, random: Random): Pixels {

@@ -59,17 +59,15 @@ export function trainingBatches(length: number, batch: number): number {
  * @returns the same for the same set and settings, whatever was drawn before
  */
 export function drawEpoch(set: LabeledSet, settings: EpochSettings): EpochDraws {
-  const { epoch, easy } = settings;
-  const usual = drawAll(set, settings);
+  const { epoch, batch, easy } = settings;
+  const count = trainingBatches(set.length, batch) * batch;
   if (easy === undefined) {
-    return {
-      indices: usual,
-      epochs: usual.map(() => epoch),
-      repeats: countRepeats(usual, new Uint32Array(set.length)),
-    };
+    const indices = drawAll(set, count, settings);
+    const repeats = countRepeats(indices, new Uint32Array(set.length));
+    return { indices, epochs: indices.map(() => epoch), repeats };
   }
   const isWhole = epoch === 0 || epoch >= Math.round(wholeFrom * easy.epochs);
-  const indices = isWhole ? usual : drawHard(usual.length, settings, easy);
+  const indices = isWhole ? drawAll(set, count, settings) : drawHard(count, settings, easy);
   const times = countRepeats(indices, easy.history.seen.slice());
   return { indices, epochs: times.map((before) => before % easy.epochs), repeats: times.map(() => 0) };
 }
@@ -77,11 +75,10 @@ export function drawEpoch(set: LabeledSet, settings: EpochSettings): EpochDraws 
 /** Share of the epochs from which on all pictures are taken again. */
 const wholeFrom = 0.85;
 
-function drawAll(set: LabeledSet, { seed, epoch, batch, balance }: EpochSettings): Uint32Array {
+function drawAll(set: LabeledSet, count: number, { seed, epoch, balance }: EpochSettings): Uint32Array {
   const random = seededRandom(seed, `order/${epoch}`);
   const once = balance === "sample" ? drawBalanced(set, random) : upTo(set.length);
   shuffle(once, random);
-  const count = trainingBatches(set.length, batch) * batch;
   return Uint32Array.from({ length: count }, (_, i) => once[i % once.length]!);
 }
 

@@ -35,6 +35,20 @@ export function fitToInput(pixels: Pixels, preprocessing: Preprocessing): Pixels
   return cropped.width === width && cropped.height === height ? cropped : resize(cropped, { width, height, filter });
 }
 
+/** Whether {@link fitToInput} gives pictures of a size as they are. */
+export function isFitted(picture: PictureSize, preprocessing: Preprocessing): boolean {
+  const { size, resizeShortSide, crop = size, cropFraction = 1 } = preprocessing;
+  const [height, width] = size;
+  return (
+    picture.height === height &&
+    picture.width === width &&
+    (resizeShortSide === null || resizeShortSide === Math.min(height, width)) &&
+    cropFraction === 1 &&
+    crop[0] === height &&
+    crop[1] === width
+  );
+}
+
 /**
  * Bytes to numbers: `(value * scale - mean) / std`, channels in the order that the network wants.
  *

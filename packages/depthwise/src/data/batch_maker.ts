@@ -91,14 +91,13 @@ interface PictureReader {
 
 function createPictureReader({ set, cache: memory }: BatchMakerSettings, writer: BatchWriter): PictureReader {
   const cache = preparedCache(memory);
+  const keep = (index: number, pixels: Pixels): Pixels => {
+    const prepared = writer.prepare(pixels);
+    cache.add(index, prepared);
+    return prepared;
+  };
   if (set.kind === "memory") {
-    const prepare = async (index: number): Promise<Pixels> => {
-      const kept = cache.get(index);
-      if (kept !== undefined) return kept;
-      const prepared = writer.prepare(pictureAt(set, index));
-      cache.add(index, prepared);
-      return prepared;
-    };
+    const prepare = async (index: number) => cache.get(index) ?? keep(index, pictureAt(set, index));
     return { length: set.length, prepare, takeSkipped: () => [] };
   }
   let skipped: SkippedFile[] = [];
@@ -110,9 +109,7 @@ function createPictureReader({ set, cache: memory }: BatchMakerSettings, writer:
       if (kept !== undefined) return kept;
       const file = set.files[index] as string;
       try {
-        const prepared = writer.prepare(await decodePicture(file));
-        cache.add(index, prepared);
-        return prepared;
+        return keep(index, await decodePicture(file));
       } catch (error) {
         // A picture that is damaged, missing or of a foreign format; anything else is a bug of ours.
         if (!(error instanceof DepthwiseError) || error.code === "internal") throw error;

@@ -10,8 +10,8 @@ import {
   drawInOrder,
   type EasyPictures,
   type EpochDraws,
+  isFitted,
   OptionError,
-  type PicturesInMemory,
   type Preprocessing,
   trainingBatches,
 } from "@depthwise/core";
@@ -182,20 +182,15 @@ function reserveFor(
   augmentation: Augmentation | undefined,
   budgetBytes: number,
 ): BatchMakerSettings["cache"] {
-  if (set.kind === "memory" && isInput(set.size, preprocessing)) return reserveCache(set.length, 0, 0);
+  if (set.kind === "memory") {
+    const [height, width] = set.size;
+    if (isFitted({ width, height }, preprocessing)) return reserveCache(set.length, 0, 0);
+  }
   const [height, width] = preprocessing.size;
   // Pictures for random resized crops keep their proportions: short side 1.15 of the input's, long side three times that.
   const longest = 1.15 * Math.max(height, width) + 1;
   const pictureBytes = augmentation?.crop.kind === "resized" ? 3 * 3 * longest ** 2 : 3 * height * width;
   return reserveCache(set.length, pictureBytes, numberFrom("cacheBytes", budgetBytes, 0));
-}
-
-/** Whether pictures of a size go into the network as they are. */
-function isInput([height, width]: PicturesInMemory["size"], preprocessing: Preprocessing): boolean {
-  const { size, resizeShortSide, crop, cropFraction } = preprocessing;
-  const short = Math.min(height, width);
-  const isWhole = (resizeShortSide ?? short) === short && crop === undefined && cropFraction === undefined;
-  return isWhole && size[0] === height && size[1] === width;
 }
 
 /** @throws {OptionError} unless it is a whole number from `least` up */

@@ -80,6 +80,12 @@ export interface GemmSpec {
   readonly residualActivation: Activation;
 }
 
+/** Where a pixel stands, counted row by row from the one at `base`. */
+export function placeOf({ pixelBytes, wrapBytes }: PixelMap, width: number, base: I32, pixel: I32): I32 {
+  const inLine = i32.add(base, i32.mul(pixel, pixelBytes));
+  return wrapBytes === 0 ? inLine : i32.add(inLine, i32.mul(i32.div_u(pixel, width), wrapBytes));
+}
+
 /** Whether the kernel takes a table. */
 function usesTable({ depth }: GemmSpec): boolean {
   return depth.some((walk) => "entries" in walk || "wraps" in walk);
@@ -318,10 +324,7 @@ class GemmEmitter {
 
   #setPointers({ map, locals }: TilePointers, base: I32, first: Local<"i32">): void {
     locals.forEach((local, i) => {
-      const m = i === 0 ? first : i32.add(first, i);
-      let address = i32.add(base, i32.mul(m, map.pixelBytes));
-      if (map.wrapBytes !== 0) address = i32.add(address, i32.mul(i32.div_u(m, this.#spec.width), map.wrapBytes));
-      this.#f.set(local, address);
+      this.#f.set(local, placeOf(map, this.#spec.width, base, i === 0 ? first : i32.add(first, i)));
     });
   }
 

@@ -5,7 +5,7 @@ import type { I32, Local, V128 } from "../../wasm/value_types.ts";
 import { FLOAT, LANES } from "../layout.ts";
 import type { Kernel } from "../plan.ts";
 import type { Target } from "../target.ts";
-import type { PixelMap } from "./gemm.ts";
+import { type PixelMap, placeOf } from "./gemm.ts";
 import { type RowRun, rowRuns, type Segment, unrolledSteps } from "./gemm_tiles.ts";
 import { type ActivationConstants, activate, activationConstants, madd } from "./simd.ts";
 import { times } from "./times.ts";
@@ -282,25 +282,26 @@ class StrassenEmitter {
     height: Local<"i32">,
   ): void {
     const f = this.#f;
-    const { depth, pixels, segments, output, residual } = this.#spec;
+    const { depth, pixels, width, segments, output, residual } = this.#spec;
     const rowBytes = vectors * LANES * FLOAT;
     const rightHalf = segments.reduce((sum, segment) => sum + segment.vectors * segment.count, 0) * LANES * FLOAT;
+    const place = (map: PixelMap, base: I32, m: I32) => f.let("place", placeOf(map, width, i32.add(base, column), m));
     const from = f.let("from", this.#products);
     const pixel = f.let("pixel", first);
     f.repeat({ name: "row", from: 0, to: height, step: 1 }, () => {
       const otherPixel = f.let("otherPixel", i32.add(pixel, pixels - this.#pairs));
       const places = [pixel, otherPixel].map((m) => ({
-        output: this.#place(output, this.#p.output, m, column),
-        residual: residual && this.#place(residual, this.#p.residual as I32, m, column),
+        output: place(output, this.#p.output, m),
+        residual: residual && place(residual, this.#p.residual as I32, m),
       }));
       for (let offset = 0; offset < rowBytes; offset += LANES * FLOAT) {
         const quarters = this.#quarters(each(PRODUCTS, (i) => this.#load(from, i * rows * rowBytes + offset)));
         const biases = [0, (1 + depth) * rowBytes].map((side) => this.#load(weights, side + offset));
         quarters.forEach((quarter, i) => {
-          const place = places[i >> 1] as (typeof places)[number];
+          const at = places[i >> 1] as (typeof places)[number];
           const channel = (i & 1) * rightHalf + offset;
-          const other = place.residual && this.#load(place.residual, channel);
-          this.#store(place.output, channel, this.#finish(quarter, biases[i & 1] as V128, other));
+          const other = at.residual && this.#load(at.residual, channel);
+          this.#store(at.output, channel, this.#finish(quarter, biases[i & 1] as V128, other));
         });
       }
       f.set(from, i32.add(from, rowBytes));
@@ -322,13 +323,6 @@ class StrassenEmitter {
     const own = activate(this.#f, this.#target, activation, this.#let(f32x4.add(sum, bias)), this.#constants);
     if (residual === undefined) return own;
     return activate(this.#f, this.#target, residualActivation, this.#let(f32x4.add(own, residual)), this.#constants);
-  }
-
-  #place(map: PixelMap, base: I32, pixel: Local<"i32">, column: Local<"i32">): Local<"i32"> {
-    const line = i32.add(i32.add(base, column), i32.mul(pixel, map.pixelBytes));
-    const wraps = map.wrapBytes !== 0;
-    const address = wraps ? i32.add(line, i32.mul(i32.div_u(pixel, this.#spec.width), map.wrapBytes)) : line;
-    return this.#f.let("place", address);
   }
 
   #load(from: I32, offset: number): Local<"v128"> {
